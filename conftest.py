@@ -1,0 +1,10 @@
+"""What doctests may use without importing it."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace):
+    doctest_namespace.update(jax=jax, jnp=jnp)
