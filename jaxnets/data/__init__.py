@@ -1,0 +1,5 @@
+"""Data: built-in sets."""
+
+from jaxnets.data.builtin import xor
+
+__all__ = ["xor"]

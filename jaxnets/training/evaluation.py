@@ -1,0 +1,179 @@
+"""Judging a model on data it does not learn from, inside the compiled run."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnets.checks import (
+    ArgumentTypeError,
+    check_callable,
+    check_choice,
+    check_integer,
+    check_positive,
+    fail,
+)
+from jaxnets.model import Loss, Model, Params
+
+__all__ = ["Best", "Evaluation", "Stop", "evaluate", "judge", "make_evaluation", "no_best"]
+
+Metrics = Mapping[str, Callable[[Any, Any], jax.Array]]
+"""``metric(predictions, targets) -> scalar``, by name."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When a run may end before its last step.
+
+    Attributes:
+      metric: The column of the validation that is watched, ``"loss"`` or the name of a metric.
+      mode: ``"min"`` or ``"max"``, whichever is better.
+      patience: Evaluations without a new best value after which the run ends. The parameters
+        returned are then those of the best evaluation, at whatever point the run ends.
+      target: The run ends once the value is this good.
+      seconds: The run ends after so many seconds of wall time, at the end of a chunk.
+
+    Raises:
+      ValueError: If nothing would ever end the run, or a value does not fit.
+
+    Example:
+      >>> Stop(metric="accuracy", mode="max", patience=5).patience
+      5
+    """
+
+    metric: str = "loss"
+    mode: str = "min"
+    patience: int | None = None
+    target: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("Stop", "mode", self.mode, ("min", "max"))
+        if self.patience is not None:
+            check_integer("Stop", "patience", self.patience, minimum=1)
+        if self.target is not None and not math.isfinite(self.target):
+            fail("Stop", "target", "be a finite number", self.target, "Pass target=0.1.")
+        if self.seconds is not None:
+            check_positive("Stop", "seconds", self.seconds, example=60.0)
+        if self.patience is self.target is self.seconds is None:
+            fail("Stop", "patience", "be given, or target, or seconds", "none", "Pass patience=5.")
+
+    @property
+    def watches(self) -> bool:
+        """Whether it looks at the validation at all."""
+        return self.patience is not None or self.target is not None
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation computes; fixed when a run is compiled.
+
+    Attributes:
+      model: The Model; it is applied without a key, so nothing is random.
+      loss: The loss.
+      metrics: Pairs of a name and a metric.
+      batch_size: Examples whose activations are held at a time.
+      stop: When the run may end early, or None.
+    """
+
+    model: Model
+    loss: Loss
+    metrics: tuple[tuple[str, Any], ...]
+    batch_size: int
+    stop: Stop | None
+
+
+class Best(NamedTuple):
+    """The best evaluation so far.
+
+    Attributes:
+      value: Its value, signed so that lower is better; infinite before the first.
+      params: Its parameters.
+      step: Updates made by then.
+      since: Evaluations since then.
+      reached: Whether the target was reached.
+    """
+
+    value: jax.Array
+    params: Params
+    step: jax.Array
+    since: jax.Array
+    reached: jax.Array
+
+
+def make_evaluation(
+    function: str, model: Model, loss: Loss, metrics: Metrics | None, size: int, stop: Stop | None
+) -> Evaluation:
+    """The evaluation that the arguments of `fit` ask for, checked."""
+    metrics = metrics or {}
+    if not isinstance(metrics, Mapping):
+        fail(
+            function,
+            "metrics",
+            "be a dict of functions by name",
+            metrics,
+            'Pass metrics={"accuracy": jn.metrics.accuracy}.',
+            error=ArgumentTypeError,
+        )
+    for name, metric in metrics.items():
+        check_callable(function, f"metrics[{name!r}]", metric, "Pass jn.metrics.accuracy.")
+    if reserved := {"step", "epoch", "loss"} & metrics.keys():
+        rule = "have names other than step, epoch and loss"
+        fail(function, "metrics", rule, sorted(reserved), "Rename them.")
+    if stop is not None and stop.watches:
+        check_choice(function, "stop.metric", stop.metric, ("loss", *metrics))
+    return Evaluation(model, loss, tuple(metrics.items()), size, stop)
+
+
+def evaluate(evaluation: Evaluation, params: Params, data: Any) -> dict[str, jax.Array]:
+    """The loss and the metrics on all of ``data``.
+
+    Predictions are made batch by batch, so that memory is bounded by a batch's activations;
+    loss and metrics then see them all, so that any metric is exact.
+    """
+    x, y = data
+    predictions = predict_in_batches(evaluation.model, params, x, evaluation.batch_size)
+    row = {"loss": evaluation.loss(predictions, y)}
+    return row | {name: jnp.asarray(metric(predictions, y)) for name, metric in evaluation.metrics}
+
+
+def predict_in_batches(model: Model, params: Params, x: Any, size: int) -> Any:
+    """``model.apply`` on all of ``x``, a slice at a time."""
+    examples = len(jax.tree.leaves(x)[0])
+    full, rest = divmod(examples, size)
+
+    def predict(start: Any, length: int) -> Any:
+        part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, length), x)
+        return model.apply(params, part)
+
+    parts = []
+    if full:
+        stacked = lax.map(lambda i: predict(i * size, size), jnp.arange(full))
+        parts.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked))
+    if rest:
+        parts.append(predict(full * size, rest))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def no_best(params: Params) -> Best:
+    """What stands in for the best evaluation before there is one."""
+    count = jnp.zeros((), jnp.int32)
+    return Best(jnp.array(jnp.inf), params, count, count, jnp.array(False))
+
+
+def judge(stop: Stop, row: dict[str, jax.Array], state: Any, best: Best) -> tuple[Best, jax.Array]:
+    """The best evaluation so far and whether the run goes on; a NaN is never the best."""
+    sign = 1.0 if stop.mode == "min" else -1.0
+    value = sign * row[stop.metric].astype(best.value.dtype)
+    better = value < best.value
+    reached = jnp.array(False) if stop.target is None else value <= sign * stop.target
+    new = Best(value, state.params, state.step, jnp.zeros_like(best.since), reached)
+    old = best._replace(since=best.since + 1, reached=reached)
+    best = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
+    going = ~reached
+    if stop.patience is not None:
+        going &= best.since < stop.patience
+    return best, going

@@ -1,0 +1,184 @@
+"""What the host does between the chunks of a run: collect, save, show and stop."""
+
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxnets.model import Params
+from jaxnets.training.checkpoint import Checkpoint
+from jaxnets.training.evaluation import Stop, no_best
+from jaxnets.training.history import History
+from jaxnets.training.loop import Chunk, Schedule, Table
+from jaxnets.training.program import Program, initial_state, run_chunk
+from jaxnets.training.resume import Columns, Progress, Saver, open_saver
+from jaxnets.training.step import TrainState
+
+__all__ = ["Ended", "Run", "run_on_host"]
+
+LOOKS_PER_SECOND = 10
+"""How often the host looks in, about, when there is something to show, to save or to stop."""
+
+
+class Run(NamedTuple):
+    """A run that is checked and ready.
+
+    Attributes:
+      program: What is compiled.
+      key: The run's key.
+      data: Inputs and targets.
+      validation: The same to evaluate on, or None.
+      params: Parameters to start from, or None to draw them.
+      steps: Updates to make.
+      stop: When the run may end early, or None.
+      checkpoint: Where to save, or None.
+      progress: Whether to draw a bar.
+    """
+
+    program: Program
+    key: Any
+    data: Any
+    validation: Any
+    params: Params | None
+    steps: int
+    stop: Stop | None
+    checkpoint: Checkpoint | None
+    progress: bool
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the parameters to return are those of the best evaluation."""
+        return self.stop is not None and self.stop.patience is not None
+
+
+class Ended(NamedTuple):
+    """A run that has ended.
+
+    Attributes:
+      params: The parameters to return.
+      state: The last finite state.
+      history: The records.
+      validation: The evaluations.
+      status: As `Fit` states it.
+      seconds: Wall time by part.
+      failed: The parameters after the step that was not finite, if there was one.
+    """
+
+    params: Params
+    state: TrainState
+    history: History
+    validation: History
+    status: str
+    seconds: dict[str, float]
+    failed: Params | None
+
+
+def run_on_host(run: Run) -> Ended:
+    """Runs chunk after chunk until the steps are made or something ends the run."""
+    started = time.perf_counter()
+    program = run.program
+    state = initial_state(program.model, program.optimizer, run.key, run.data[0], run.params)
+    best = no_best(state.params) if run.stop is not None and run.stop.watches else None
+    nothing = jax.block_until_ready(_advance(run, Progress(state, best, {}, {}), 0))
+    progress = Progress(state, best, _rows(nothing.records), _rows(nothing.evaluations))
+    compiled = time.perf_counter()
+
+    with open_saver(run.checkpoint, run.key, run.data, program, progress) as saver:
+        progress, failed, status = _run_chunks(run, saver.resumed(run.steps), saver, compiled)
+        saver.save(progress)
+    params = progress.state.params
+    best = progress.best
+    if best is not None and run.keeps_best and int(best.step) > 0:
+        params = best.params
+    return Ended(
+        params,
+        progress.state,
+        History(progress.history),
+        History(progress.validation),
+        status,
+        {"compile": compiled - started, "run": time.perf_counter() - compiled},
+        failed,
+    )
+
+
+def _run_chunks(
+    run: Run, progress: Progress, saver: Saver, began: float
+) -> tuple[Progress, Params | None, str]:
+    """Runs to the end; returns how far it came, the failed parameters and the status."""
+    schedule = run.program.schedule
+    looks_in = run.progress or run.checkpoint is not None or run.stop is not None
+    size = schedule.record_every if looks_in else schedule.longest_chunk
+    failed = None
+    at = int(progress.state.step)
+    with tqdm(total=run.steps, initial=at, disable=not run.progress, unit="step") as bar:
+        while not (status := _status(run, progress, failed, time.perf_counter() - began)):
+            started = time.perf_counter()
+            stop = min(at + size, run.steps, saver.next_save(at))
+            progress, failed = _run_chunk(run, progress, stop)
+            saver.save_if_due(progress)
+            made, at = int(progress.state.step) - at, int(progress.state.step)
+            if looks_in:
+                _move(bar, made, progress)
+                pace = made / (time.perf_counter() - started)
+                size = _whole_blocks(pace / LOOKS_PER_SECOND, schedule)
+    return progress, failed, status
+
+
+def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Params | None]:
+    """One chunk; up to a step that is not finite, if there is one."""
+    chunk = _advance(run, progress, stop)
+    failed = None
+    if not chunk.finite:
+        # The steps before the bad one are made again: a rerun costs less than keeping the
+        # state before every step inside the loop.
+        failed = chunk.state.params
+        chunk = _advance(run, progress, int(chunk.state.step) - 1)
+    history = _extended(progress.history, _rows(chunk.records))
+    validation = _extended(progress.validation, _rows(chunk.evaluations))
+    return Progress(chunk.state, chunk.best, history, validation), failed
+
+
+def _advance(run: Run, progress: Progress, stop: int) -> Chunk:
+    chunk: Chunk = run_chunk(
+        run.program, progress.state, progress.best, run.data, run.validation, stop
+    )
+    return chunk
+
+
+def _status(run: Run, progress: Progress, failed: Any, elapsed: float) -> str:
+    """Why the run has ended, or an empty text if it has not."""
+    if failed is not None:
+        return "diverged"
+    stop, best = run.stop, progress.best
+    if best is not None and best.reached:
+        return "target"
+    if best is not None and stop and stop.patience and int(best.since) >= stop.patience:
+        return "patience"
+    if int(progress.state.step) >= run.steps:
+        return "completed"
+    if stop is not None and stop.seconds is not None and elapsed >= stop.seconds:
+        return "seconds"
+    return ""
+
+
+def _rows(table: Table) -> Columns:
+    """The filled rows of a table, on the host."""
+    return {name: np.asarray(column)[: int(table.rows)] for name, column in table.columns.items()}
+
+
+def _extended(columns: Columns, rows: Columns) -> Columns:
+    return {name: np.concatenate([column, rows[name]]) for name, column in columns.items()}
+
+
+def _move(bar: tqdm, steps: int, progress: Progress) -> None:
+    if len(progress.history["loss"]):
+        bar.set_postfix(loss=f"{progress.history['loss'][-1]:.6g}", refresh=False)
+    bar.update(steps)
+
+
+def _whole_blocks(steps: float, schedule: Schedule) -> int:
+    """About so many steps, in whole blocks of a record, within what a chunk can hold."""
+    every = schedule.record_every
+    return min(max(1, round(steps / every)) * every, schedule.longest_chunk)

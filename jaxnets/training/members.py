@@ -1,0 +1,184 @@
+"""The compiled loop of a sweep: every step advances all members, in lockstep."""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnets.training.evaluation import Evaluation, evaluate
+from jaxnets.training.loop import Chunk, Schedule, Steps, run_steps
+from jaxnets.training.members_last import members_last
+from jaxnets.training.step import TrainState, init_state, make_step
+
+__all__ = [
+    "Members",
+    "SweepProgram",
+    "evaluate_members",
+    "parameter_count",
+    "run_members",
+    "start_members",
+]
+
+
+class SweepProgram(NamedTuple):
+    """All that is fixed when a sweep is compiled.
+
+    Attributes:
+      model: The Model.
+      loss: The loss.
+      make_optimizer: ``make_optimizer(**hyperparameters) -> optax transformation``.
+      value_and_grad: A gradient of the user's own, or None for autodiff.
+      schedule: When things happen.
+      evaluation: What is evaluated at the end, or None.
+      last: Whether members are the last axis of every array inside, or the first.
+    """
+
+    model: Any
+    loss: Any
+    make_optimizer: Any
+    value_and_grad: Any
+    schedule: Schedule
+    evaluation: Evaluation | None
+    last: bool
+
+    @property
+    def axis(self) -> int:
+        """The members' axis of every array inside the loop."""
+        return -1 if self.last else 0
+
+    def map(self, function: Any) -> Any:
+        """``function`` of one member as one of all."""
+        return members_last(function) if self.last else jax.vmap(function)
+
+
+class Members(NamedTuple):
+    """The states of all members.
+
+    Attributes:
+      params: Parameters, with the members on the program's axis.
+      opt_state: Optimizer states, likewise.
+      keys: The keys that drive the runs, ``[members]``.
+      diverged_at: The step at which a member was frozen, or -1; ``[members]``.
+      step: The number of updates made so far, one for all.
+    """
+
+    params: Any
+    opt_state: Any
+    keys: Any
+    diverged_at: jax.Array
+    step: jax.Array
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def start_members(
+    program: SweepProgram, keys: Any, hyperparameters: Any, x: Any, params: Any
+) -> Members:
+    """The states before the first step."""
+
+    def start(key: Any, values: Any, params: Any) -> tuple[Any, Any, Any]:
+        optimizer = program.make_optimizer(**values)
+        state = init_state(program.model, optimizer, key, x, params=params)
+        return state.params, state.opt_state, state.key
+
+    out_axes = (program.axis, program.axis, 0)
+    params, opt_state, run_keys = jax.vmap(start, out_axes=out_axes)(keys, hyperparameters, params)
+    diverged_at = jnp.full(len(keys), -1, jnp.int32)
+    return Members(params, opt_state, run_keys, diverged_at, jnp.zeros((), jnp.int32))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def run_members(
+    program: SweepProgram, members: Members, hyperparameters: Any, data: Any, stop: Any
+) -> Chunk:
+    """Steps all members from ``members.step`` to ``stop``."""
+    batching = program.schedule.batching
+
+    def draw(members: Members, epoch: Any) -> jax.Array:
+        orders = jax.vmap(lambda key: batching.order(key, epoch))(members.keys)
+        return orders.T if program.last else orders
+
+    def advance(members: Members, order: Any, *, rest: bool = False) -> Any:
+        if not batching.shuffled:
+            order = None
+        member = functools.partial(_member_step, program, data, members.step, rest)
+        values = (members.params, members.opt_state, members.keys, hyperparameters, order)
+        *updated, loss = program.map(member)(*values)
+        return (
+            _kept_where_finite(program, members, tuple(updated), loss),
+            jnp.array(True),
+            {"loss": loss},
+        )
+
+    steps = Steps(advance=jax.jit(advance, static_argnames="rest"), draw=draw)
+    return run_steps(program.schedule, steps, members, None, stop)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def evaluate_members(program: SweepProgram, params: Any, validation: Any) -> Any:
+    """The evaluation of every member; ``params`` have the members first."""
+    assert program.evaluation is not None
+    evaluation = program.evaluation
+    # One member after the other: the predictions of all at once may be large.
+    return jax.lax.map(lambda member: evaluate(evaluation, member, validation), params)
+
+
+def _member_step(
+    program: SweepProgram,
+    data: Any,
+    step: jax.Array,
+    rest: bool,
+    params: Any,
+    opt_state: Any,
+    key: Any,
+    values: Any,
+    order: Any,
+) -> tuple[Any, Any, jax.Array]:
+    """One step of one member."""
+    batch = program.schedule.batching.take(data, order, step, rest=rest)
+    optimizer = program.make_optimizer(**values)
+    step_once = make_step(
+        program.model, program.loss, optimizer, value_and_grad=program.value_and_grad
+    )
+    state, metrics = step_once(TrainState(params, opt_state, key, step), batch)
+    return state.params, state.opt_state, metrics["loss"]
+
+
+def _kept_where_finite(
+    program: SweepProgram, members: Members, updated: tuple[Any, Any], loss: jax.Array
+) -> Members:
+    """The updated members; one that is not finite any more stays where it was."""
+    good = (members.diverged_at < 0) & _finite(program, loss, updated[0])
+    params, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(_align(program, good, new), new, old),
+        updated,
+        (members.params, members.opt_state),
+    )
+    newly_bad = (members.diverged_at < 0) & ~good
+    diverged_at = jnp.where(newly_bad, members.step, members.diverged_at)
+    return Members(params, opt_state, members.keys, diverged_at, members.step + 1)
+
+
+def _align(program: SweepProgram, flags: jax.Array, leaf: jax.Array) -> jax.Array:
+    """One flag a member, spread over a leaf."""
+    ones = (1,) * (leaf.ndim - 1)
+    shape = (*ones, flags.size) if program.last else (flags.size, *ones)
+    return jnp.broadcast_to(flags.reshape(shape), leaf.shape)
+
+
+def _finite(program: SweepProgram, loss: jax.Array, params: Any) -> jax.Array:
+    """Whether the loss and every parameter of a member are finite, one flag a member."""
+    if not program.last:
+        flags = [
+            jnp.isfinite(leaf).reshape(len(leaf), -1).all(1) for leaf in jax.tree.leaves(params)
+        ]
+        return functools.reduce(jnp.logical_and, flags, jnp.isfinite(loss))
+    # One reduction over all parameters: one for each leaf would cut the fused step in pieces.
+    rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(params)]
+    return jnp.isfinite(loss) & jnp.isfinite(jnp.concatenate(rows)).all(axis=0)
+
+
+def parameter_count(params: Any) -> int:
+    """The number of parameters of one network."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -1,0 +1,169 @@
+"""What a run leaves in its checkpoints, and how it is taken up again."""
+
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.checks import describe, fail
+from jaxnets.training.checkpoint import Checkpoint, CheckpointStore
+from jaxnets.training.evaluation import Best
+from jaxnets.training.paths import described, named_leaves
+from jaxnets.training.program import Program
+from jaxnets.training.step import TrainState
+
+__all__ = ["Columns", "Progress", "Saver", "open_saver"]
+
+Columns = dict[str, np.ndarray]
+"""Columns of a history by name."""
+
+
+class Progress(NamedTuple):
+    """How far a run has come; what a checkpoint holds.
+
+    Attributes:
+      state: The last finite state.
+      best: The best evaluation, or None if it is not watched.
+      history: The records.
+      validation: The evaluations.
+    """
+
+    state: TrainState
+    best: Best | None
+    history: Columns
+    validation: Columns
+
+
+class Saver:
+    """Saves a run when that is due; one without a store does nothing."""
+
+    def __init__(
+        self,
+        store: CheckpointStore | None,
+        checkpoint: Checkpoint | None,
+        identity: dict[str, str],
+        start: Progress,
+    ) -> None:
+        self._store = store
+        self._every_steps = checkpoint and checkpoint.every_steps
+        self._every_seconds = checkpoint and checkpoint.every_seconds
+        self._identity = identity
+        self._start = start
+        self._saved_step = -1
+        self._saved_at = time.monotonic()
+
+    def resumed(self, steps: int) -> Progress:
+        """Where the newest checkpoint of this run stands, or the start if there is none."""
+        saved = self._store.latest(self._identity) if self._store is not None else None
+        if saved is None:
+            return self._start
+        if saved.step > steps:
+            fail(
+                "fit",
+                "checkpoint",
+                f"be of a run that has made at most the {steps} steps asked for",
+                f"one after {saved.step}",
+                f"Pass steps={saved.step} or more, or another directory.",
+            )
+        self._saved_step = saved.step
+        return _restored(self._start, saved.arrays)
+
+    def next_save(self, at: int) -> int:
+        """The next step at which a save is due for its number."""
+        if not self._every_steps:
+            return 2**31 - 1
+        return (at // self._every_steps + 1) * self._every_steps
+
+    def save_if_due(self, progress: Progress) -> None:
+        """Saves if the step or the time says so."""
+        step_due = self._every_steps and int(progress.state.step) % self._every_steps == 0
+        seconds = self._every_seconds
+        if step_due or (seconds and time.monotonic() - self._saved_at >= seconds):
+            self.save(progress)
+
+    def save(self, progress: Progress) -> None:
+        """Saves, unless this very step is saved already."""
+        step = int(progress.state.step)
+        if self._store is None or step == self._saved_step:
+            return
+        arrays = {name: _as_array(leaf) for name, leaf in named_leaves(_saved(progress)).items()}
+        self._store.save(step, arrays, {}, self._identity)
+        self._saved_step, self._saved_at = step, time.monotonic()
+
+
+@contextmanager
+def open_saver(
+    checkpoint: Checkpoint | None, key: Any, data: Any, program: Program, start: Progress
+) -> Iterator[Saver]:
+    """A `Saver` for the run with this key, data and program."""
+    if checkpoint is None:
+        yield Saver(None, None, {}, start)
+        return
+    identity = _identity(key, data, program, start)
+    store = CheckpointStore(checkpoint)
+    try:
+        yield Saver(store, checkpoint, identity, start)
+    finally:
+        store.close()
+
+
+def _identity(key: Any, data: Any, program: Program, start: Progress) -> dict[str, str]:
+    """What must be equal for a run to be the same run, as texts by path."""
+    batching = program.schedule.batching
+    leaves = named_leaves({"data": {"x": data[0], "y": data[1]}})
+    return {
+        **described({"params": start.state.params, "opt_state": start.state.opt_state}),
+        **{name: f"{describe(leaf)} {_checksum(leaf)}" for name, leaf in leaves.items()},
+        "key": ",".join(map(str, _as_array(key).tolist())),
+        "batch_size": str(batching.size),
+        "steps in an epoch": str(batching.per_epoch),
+        "record_every": str(program.schedule.record_every),
+        "records": ", ".join(start.history),
+        "evaluations": ", ".join(start.validation),
+    }
+
+
+def _checksum(leaf: Any) -> str:
+    """Tells data sets of equal shapes apart."""
+    return f"crc32 {zlib.crc32(np.ascontiguousarray(leaf).view(np.uint8).data):08x}"
+
+
+def _saved(progress: Progress) -> dict[str, Any]:
+    """What is saved of it: the key is not, as it is part of the identity."""
+    return {
+        "params": progress.state.params,
+        "opt_state": progress.state.opt_state,
+        "step": progress.state.step,
+        "best": progress.best,
+        "history": progress.history,
+        "validation": progress.validation,
+    }
+
+
+def _restored(start: Progress, arrays: dict[str, np.ndarray]) -> Progress:
+    """The saved arrays in the structure of ``start``."""
+    like = _saved(start)
+    leaves = [_like(leaf, arrays[name]) for name, leaf in named_leaves(like).items()]
+    tree = jax.tree.unflatten(jax.tree.structure(like), leaves)
+    state = TrainState(tree["params"], tree["opt_state"], start.state.key, tree["step"])
+    return Progress(state, tree["best"], tree["history"], tree["validation"])
+
+
+def _as_array(leaf: Any) -> np.ndarray:
+    """The leaf as plain numbers; a PRNG key as the words that make it."""
+    is_key = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+
+def _like(leaf: Any, array: np.ndarray) -> Any:
+    """The saved numbers as what ``leaf`` is: a PRNG key, a device array or NumPy's."""
+    if isinstance(leaf, np.ndarray):
+        return array
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf))
+    return jnp.asarray(array, leaf.dtype)
