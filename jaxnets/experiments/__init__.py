@@ -1,0 +1,1 @@
+"""The systems of the course as experiments: ``python -m jaxnets.experiments`` lists them."""

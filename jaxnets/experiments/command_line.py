@@ -1,0 +1,151 @@
+"""The common flags of all experiments and their meaning, in one place."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
+
+import jax
+
+__all__ = [
+    "Parser",
+    "add_precision_flag",
+    "add_training_flags",
+    "device_and_precision",
+    "positive_number",
+    "refuse",
+    "whole_number",
+    "widths",
+]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line in the library's wording, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints one line on standard error and leaves with code 2."""
+        print(f"{self.prog.rpartition('.')[2]}: {_reworded(message)}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _reworded(message: str) -> str:
+    """The library's wording of argparse's own messages; ours pass through."""
+    if message.startswith("argument ") and "invalid choice: " in message:
+        argument, _, rest = message.removeprefix("argument ").partition(": invalid choice: ")
+        value, _, choices = rest.partition(" (choose from ")
+        return f"{argument} must be one of {choices.rstrip(')')}; got {value}. Pass one of them."
+    if message.startswith("argument ") and "not allowed with argument" in message:
+        argument, _, other = message.removeprefix("argument ").partition(
+            ": not allowed with argument "
+        )
+        return f"{argument} must not be given with {other}; got both. Leave one out."
+    if message.startswith("argument ") and "expected one argument" in message:
+        argument = message.removeprefix("argument ").partition(":")[0]
+        return f"{argument} must have a value; got none. See --help."
+    if message.startswith("unrecognized arguments: "):
+        unknown = message.removeprefix("unrecognized arguments: ")
+        return f"arguments must be known; got {unknown}. See --help."
+    return message.removeprefix("argument ").replace(": must ", " must ", 1)
+
+
+def refuse(rule: str, value: str, remedy: str) -> NoReturn:
+    """Raises what ``argparse`` reports as the error of an argument, in the library's wording."""
+    raise argparse.ArgumentTypeError(f"must {rule}; got {value}. {remedy}")
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """An argument type: a whole number of at least ``minimum``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if not minimum <= number < 2**31:
+            rule = f"be a whole number from {minimum} to 2147483647"
+            refuse(rule, text, f"Pass {max(minimum, 1)}, for example.")
+        return number
+
+    return parse
+
+
+def positive_number(text: str) -> float:
+    """An argument type: a positive finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        refuse("be a positive finite number", text, "Pass 0.1, for example.")
+    return number
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """An argument type: layer widths separated by commas."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        refuse("be widths separated by commas", text, "Pass 10,10,10, for example.")
+    return tuple(int(part) for part in parts)
+
+
+def add_training_flags(
+    parser: argparse.ArgumentParser,
+    *,
+    lr: float,
+    optimizers: Any,
+    steps: int | None = None,
+    epochs: int | None = None,
+    optimizer: str = "sgd",
+    seed: int = 777,
+    log_every: int = 100,
+) -> None:
+    """Adds the flags of a training run, with this experiment's defaults.
+
+    The run is as long as ``steps`` or ``epochs`` says, whichever is given.
+    """
+    add = parser.add_argument
+    add("--seed", type=whole_number(0), default=seed, help="of the weights (%(default)s)")
+    if steps is not None:
+        add("--steps", type=whole_number(1), default=steps, help="updates (%(default)s)")
+    else:
+        add("--epochs", type=whole_number(1), default=epochs, help="passes (%(default)s)")
+    add("--lr", type=positive_number, default=lr, help="learning rate (%(default)s)")
+    add("--optimizer", choices=optimizers, default=optimizer, help="update rule (%(default)s)")
+    add(
+        "--log-every",
+        type=whole_number(1),
+        default=log_every,
+        metavar="N",
+        help="steps between records (%(default)s)",
+    )
+
+
+def add_precision_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--precision``."""
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float64"),
+        default="float32",
+        help="of weights and arithmetic (%(default)s)",
+    )
+
+
+@contextmanager
+def device_and_precision(
+    parser: argparse.ArgumentParser, device: str | None, precision: str
+) -> Iterator[None]:
+    """Runs what is inside on that device and in that precision, and then puts both back."""
+    with ExitStack() as stack:
+        if device is not None:
+            try:
+                chosen = jax.devices(device)[0]
+            except RuntimeError:
+                parser.error(
+                    f"--device must be one that JAX can see; got {device}. Pass --device "
+                    f"{jax.default_backend()}, or install JAX's own wheels for {device}."
+                )
+            stack.enter_context(jax.default_device(chosen))
+        stack.enter_context(jax.enable_x64(precision == "float64"))
+        yield

@@ -1,0 +1,66 @@
+"""Saving a run: a folder that is whole or not there."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxnets.training.history import History
+from jaxnets.training.params_file import save_params
+
+__all__ = ["check_file", "check_folder", "save_run"]
+
+
+def check_folder(folder: Path) -> str | None:
+    """Why a run cannot be saved in ``folder``, or None if it can; leaves nothing behind."""
+    if folder.exists() and not folder.is_dir():
+        return "is a file"
+    try:
+        with _staged(folder):
+            pass
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return None
+
+
+def check_file(path: Path) -> str | None:
+    """Why a picture cannot be saved at ``path``, or None if it can; leaves nothing behind."""
+    if path.is_dir():
+        return "is a folder"
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        return "does not end in .png, .svg or .pdf"
+    if not path.parent.is_dir():
+        return f"is in {path.parent}, which is no folder"
+    return check_folder(path.parent)
+
+
+def save_run(folder: Path, report: dict[str, Any], params: Any) -> None:
+    """Writes config.json, history.csv, params.safetensors and metrics.json.
+
+    They are written beside the folder first and moved into place when all are whole.
+    """
+    metrics = {name: part for name, part in report.items() if name not in ("config", "history")}
+    with _staged(folder) as stage:
+        (stage / "config.json").write_text(json.dumps(report["config"], indent=2) + "\n")
+        (stage / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        History(report["history"]).to_csv(stage / "history.csv")
+        save_params(params, stage / "params.safetensors")
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in stage.iterdir():
+            file.replace(folder / file.name)
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A new empty folder on the file system of ``folder``, removed afterwards."""
+    ancestor = folder.resolve()
+    while not ancestor.is_dir():
+        ancestor = ancestor.parent
+    stage = Path(tempfile.mkdtemp(prefix=".jaxnets-", dir=ancestor))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage)

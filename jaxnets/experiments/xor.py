@@ -1,0 +1,337 @@
+"""XOR: one layer cannot learn it, two and four layers do; checked against published tables.
+
+The main job of the library. From the weights that ``torch.manual_seed(777)`` gives, full-batch
+gradient descent on the four rows of the truth table prints the numbers of the course's PyTorch
+notebooks, with no PyTorch installed::
+
+    python -m jaxnets.experiments.xor --net 2-2-1
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets import data, losses
+from jaxnets.activations import sigmoid
+from jaxnets.combinators import sequential
+from jaxnets.experiments.command_line import (
+    Parser,
+    add_precision_flag,
+    add_training_flags,
+    refuse,
+    whole_number,
+    widths,
+)
+from jaxnets.experiments.published import (
+    Table,
+    largest_relative_difference,
+    relative_differences,
+    xor_table,
+)
+from jaxnets.experiments.runner import Experiment, Result, run_experiment
+from jaxnets.experiments.setup import INITIALIZERS, OPTIMIZERS, make_optimizer, starting_params
+from jaxnets.layers import dense
+from jaxnets.model import Model
+from jaxnets.plots import line_style, new_figure
+from jaxnets.training import Sweep, TrainingDiverged, fit, sweep
+from jaxnets.training.wilson import wilson_interval
+
+__all__ = ["EXPERIMENT", "NETS", "Config", "build_model", "main", "run"]
+
+NETS = {"single": (), "2-2-1": (2,), "2-10-10-10-1": (10, 10, 10)}
+"""The course's networks by name, as the widths of their hidden layers."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, whole: equal configurations give equal numbers on the same platform.
+
+    Attributes:
+      hidden: Widths of the hidden layers; sigmoid units, as the output is.
+      init: Initialiser, a name of `INITIALIZERS`.
+      seed: Of the weights.
+      steps: Full-batch updates.
+      lr: Learning rate.
+      optimizer: Update rule, a name of `OPTIMIZERS`.
+      log_every: Steps between records.
+      precision: ``"float32"`` or ``"float64"``.
+      seeds: Train so many networks, with seeds from ``seed`` on; None trains one.
+    """
+
+    hidden: tuple[int, ...] = (2,)
+    init: str = "torch"
+    seed: int = 777
+    steps: int = 10_001
+    lr: float = 1.0
+    optimizer: str = "sgd"
+    log_every: int = 100
+    precision: str = "float32"
+    seeds: int | None = None
+
+    @property
+    def net(self) -> str:
+        """The widths from input to output, such as ``"2-2-1"``."""
+        return "-".join(map(str, (2, *self.hidden, 1)))
+
+    @property
+    def published(self) -> Table | None:
+        """The table that this very configuration printed in the course, or None."""
+        theirs = Config(hidden=self.hidden, log_every=self.log_every)
+        return xor_table(self.hidden) if self == theirs else None
+
+    @property
+    def criterion(self) -> str:
+        """What the run has to show."""
+        if not self.hidden:
+            return (
+                "a single layer does not solve XOR: its loss ends at ln 2 (within 1e-3) and its "
+                "accuracy is at most 0.75"
+            )
+        if self.seeds is not None:
+            return "more than half of the networks put all four outputs on the right side of 0.5"
+        return "all four outputs are on the right side of 0.5"
+
+
+def build_model(hidden: Sequence[int], init: str = "torch") -> Model:
+    """The network: dense layers, each followed by a sigmoid."""
+    layers: list[Any] = []
+    for width in (*hidden, 1):
+        layers += [dense(width, w_init=INITIALIZERS[init]), sigmoid]
+    return sequential(*layers)
+
+
+def run(config: Config, *, progress: bool = False) -> Result:
+    """Trains what ``config`` says and reports on it; prints nothing but a progress bar."""
+    return _run_one(config, progress) if config.seeds is None else _run_many(config, config.seeds)
+
+
+def _run_one(config: Config, progress: bool) -> Result:
+    """One network."""
+    x, y = data.xor()
+    model = build_model(config.hidden, config.init)
+    stacked = starting_params(model, x, config.init, range(config.seed, config.seed + 1))
+    try:
+        result = fit(
+            model,
+            losses.bce,
+            make_optimizer(config.optimizer, config.lr),
+            (x, y),
+            key=jax.random.key(config.seed),
+            steps=config.steps,
+            params=jax.tree.map(lambda leaf: leaf[0], stacked),
+            record_every=config.log_every,
+            progress=progress,
+        )
+        diverged_at = None
+    except TrainingDiverged as error:
+        result, diverged_at = error.result, error.step
+    hypothesis = np.asarray(model.apply(result.params, x))[:, 0]
+    prediction = (hypothesis > 0.5).astype(int)
+    accuracy = float((prediction == np.asarray(y)[:, 0]).mean())
+    history = {name: result.history[name].tolist() for name in ("step", "loss")}
+    table = config.published
+    final_loss = float(losses.bce(jnp.asarray(hypothesis)[:, None], y))
+    report = {
+        "experiment": "xor",
+        "config": asdict(config),
+        "criterion": config.criterion,
+        "metrics": {"accuracy": accuracy, "loss": final_loss},
+        "history": history,
+        "published": table,
+        "max_relative_difference": table and largest_relative_difference(history, table),
+        "hypothesis": hypothesis.tolist(),
+        "prediction": prediction.tolist(),
+        "accuracy": accuracy,
+        "loss": final_loss,
+        "diverged_at": diverged_at,
+        "success": diverged_at is None and _meets_criterion(config, accuracy, final_loss),
+        "seconds": result.seconds,
+    }
+    return Result(report, result.params, {})
+
+
+def _meets_criterion(config: Config, accuracy: float, loss: float) -> bool:
+    if config.hidden:
+        return accuracy == 1.0
+    return accuracy <= 0.75 and abs(loss - math.log(2)) <= 1e-3
+
+
+def _run_many(config: Config, seeds: int) -> Result:
+    """Many networks at once, one a seed."""
+    x, y = data.xor()
+    model = build_model(config.hidden, config.init)
+    members = range(config.seed, config.seed + seeds)
+    result = sweep(
+        model,
+        losses.bce,
+        make_optimizer(config.optimizer, config.lr),
+        (x, y),
+        keys=jax.vmap(jax.random.key)(jnp.asarray(members)),
+        steps=config.steps,
+        params=starting_params(model, x, config.init, members),
+        record_every=config.log_every,
+    )
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
+    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
+    solved = int((right & (result.diverged_at < 0)).sum())
+    report = {
+        "experiment": "xor",
+        "config": asdict(config),
+        "criterion": config.criterion,
+        "metrics": {"share_solved": solved / seeds},
+        "history": {
+            "step": result.history["step"].tolist(),
+            "loss": _median_loss(result),
+        },
+        "published": None,
+        "max_relative_difference": None,
+        "solved": solved,
+        "members": seeds,
+        "diverged": int((result.diverged_at >= 0).sum()),
+        "interval": wilson_interval(solved, seeds),
+        "ns_per_network_step": result.seconds["run"] / seeds / config.steps * 1e9,
+        "success": solved == 0 if not config.hidden else 2 * solved > seeds,
+        "seconds": result.seconds,
+    }
+    return Result(report, result.params, {})
+
+
+def _median_loss(result: Sweep) -> list[float | None]:
+    """The median over the members that stayed finite, at every record; None if none did."""
+    kept = result.history["loss"][result.diverged_at < 0]
+    if not len(kept):
+        return [None] * len(result.history["step"])
+    median: list[float | None] = np.median(kept, axis=0).tolist()
+    return median
+
+
+def show(report: dict[str, Any]) -> str:
+    """The report as a person reads it."""
+    config = Config(**report["config"])
+    lines = [
+        f"XOR, {config.net}, {config.optimizer}, learning rate {config.lr:g}, "
+        f"{config.steps} steps, weights: {config.init}, seed {config.seed}",
+        "",
+    ]
+    lines += _show_many(report) if config.seeds is not None else _show_one(report)
+    seconds = report["seconds"]
+    met = "met" if report["success"] else "MISSED"
+    lines += [
+        f"wall time: {seconds['compile']:.3f} s compile, {seconds['run']:.4f} s run",
+        f"criterion {met}: {report['criterion']}",
+    ]
+    if not config.hidden:
+        lines.append(
+            "Why: one layer is one straight line, and no line parts (0,1), (1,0) from (0,0), "
+            "(1,1); the best it can do is to answer 0.5 everywhere, which costs ln 2."
+        )
+    return "\n".join(lines)
+
+
+def _show_one(report: dict[str, Any]) -> list[str]:
+    """Loss table, hypothesis, prediction and accuracy."""
+    history, table = report["history"], report["published"]
+    rows = zip(history["step"], history["loss"], strict=True)
+    if table is None:
+        lines = [f"{'step':>6}  {'loss':>12}"]
+        lines += [f"{step:6d}  {loss:12.10f}" for step, loss in rows]
+    else:
+        lines = [f"{'step':>6}  {'loss':>12}  {'published':>12}  {'relative difference':>19}"]
+        for (step, loss), row in zip(rows, relative_differences(history, table), strict=True):
+            theirs = "" if row is None else f"  {row[0]:12.10f}  {row[1]:19.1e}"
+            lines.append(f"{step:6d}  {loss:12.10f}{theirs}")
+        largest = report["max_relative_difference"]
+        lines.append(f"largest relative difference from the published table: {largest:.1e}")
+    if report["diverged_at"] is not None:
+        lines.append(
+            f"The loss stopped being finite at step {report['diverged_at']}: what follows is of "
+            "the last finite weights. Lower --lr."
+        )
+    return [
+        *lines,
+        "",
+        "hypothesis: " + "  ".join(f"{value:.8f}" for value in report["hypothesis"]),
+        "prediction: " + "  ".join(f"{value:10d}" for value in report["prediction"]),
+        f"accuracy: {report['accuracy']}",
+        "",
+    ]
+
+
+def _show_many(report: dict[str, Any]) -> list[str]:
+    """The share solved and the time per network and step."""
+    low, high = report["interval"]
+    share = report["solved"] / report["members"]
+    return [
+        f"solved: {report['solved']} of {report['members']} networks = {share:.1%} "
+        f"(95% interval {low:.1%} to {high:.1%}), {report['diverged']} diverged",
+        f"time per network and step: {report['ns_per_network_step']:.1f} ns",
+        "",
+    ]
+
+
+def draw(result: Result) -> Any:
+    """The loss on a log scale, beside the published one where there is one."""
+    history, table = result.report["history"], result.report["published"]
+    figure, axes = new_figure()
+    ax = axes[0, 0]
+    ax.semilogy(history["step"], history["loss"], label="this run", **line_style(0))
+    if table is not None:
+        ax.semilogy(table["step"], table["loss"], label="published", **line_style(1))
+    ax.set(xlabel="step", ylabel="binary cross-entropy (nats)", title="XOR")
+    ax.legend()
+    return figure
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of this experiment."""
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--net",
+        type=named_widths,
+        dest="hidden",
+        metavar="{" + ",".join(NETS) + "}",
+        help="one of the course's networks (2-2-1)",
+    )
+    network.add_argument("--hidden", type=widths, help="any hidden widths, such as 10,10,10")
+    parser.set_defaults(hidden=NETS["2-2-1"])
+    parser.add_argument(
+        "--init", choices=INITIALIZERS, default="torch", help="weight initialiser (%(default)s)"
+    )
+    add_training_flags(parser, steps=10_001, lr=1.0, optimizers=OPTIMIZERS)
+    add_precision_flag(parser)
+    parser.add_argument(
+        "--seeds", type=whole_number(1), metavar="N", help="train N networks at once"
+    )
+
+
+def named_widths(name: str) -> tuple[int, ...]:
+    """An argument type: the name of one of the course's networks, as its hidden widths."""
+    if name not in NETS:
+        refuse(f"be one of {', '.join(NETS)}", name, "Pass 2-2-1, or --hidden 2.")
+    return NETS[name]
+
+
+EXPERIMENT = Experiment(
+    name="xor",
+    summary=(__doc__ or "").partition("\n")[0],
+    config=Config,
+    add_flags=add_flags,
+    run=run,
+    show=show,
+    draw=draw,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the experiment from the command line; returns the exit code."""
+    return run_experiment(EXPERIMENT, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

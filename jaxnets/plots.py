@@ -1,0 +1,106 @@
+"""Pictures: what all of them share, on matplotlib, which is imported inside.
+
+Figures are made without ``pyplot``, so that no backend is chosen and no global state changed.
+Lines differ by dash and marker as well as by shade, so that they are told apart in greyscale.
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxnets.checks import ArgumentValueError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["MissingPlotExtraError", "line_style", "new_figure", "require_matplotlib", "save_figure"]
+
+SHADES = ("#000000", "#c1440e", "#3b6ea5", "#7a7a7a", "#2e8b57", "#8e5ea2")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = ("", "o", "s", "^", "D", "x")
+
+
+class MissingPlotExtraError(ImportError):
+    """Matplotlib is not installed."""
+
+
+def require_matplotlib() -> None:
+    """Raises a clear error unless matplotlib can be imported.
+
+    Raises:
+      MissingPlotExtraError: With the command that installs it.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingPlotExtraError(
+            "plots: matplotlib must be installed; got none. "
+            "Install it with: pip install 'jaxnets[plot]'"
+        ) from error
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 6.0, height: float = 4.0
+) -> tuple["Figure", Any]:
+    """A figure of panels.
+
+    Args:
+      rows: Rows of panels.
+      columns: Columns of panels.
+      width: Of one panel, in inches.
+      height: Of one panel, in inches.
+
+    Returns:
+      The figure and its axes, always a two-dimensional array of them.
+
+    Raises:
+      MissingPlotExtraError: If matplotlib is not installed.
+
+    Example:
+      >>> figure, axes = new_figure(1, 2)
+      >>> axes.shape
+      (1, 2)
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+        ax.set_axisbelow(True)
+    return figure, axes
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Keyword arguments of the line number ``index``, distinct without colour.
+
+    Example:
+      >>> line_style(0)["linestyle"] != line_style(1)["linestyle"]
+      True
+    """
+    return {
+        "color": SHADES[index % len(SHADES)],
+        "linestyle": DASHES[index % len(DASHES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "markevery": 0.1,
+        "markersize": 4,
+        "linewidth": 1.4,
+    }
+
+
+def save_figure(figure: "Figure", path: str | PathLike[str]) -> Path:
+    """Writes a figure, in the format that the ending of ``path`` names.
+
+    Raises:
+      ValueError: If the ending names no format.
+    """
+    path = Path(path)
+    formats = figure.canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in formats:
+        raise ArgumentValueError(
+            f"plots: path must end in a picture format such as .png or .svg; got {path}. "
+            f"Pass {path.with_suffix('.png')}."
+        )
+    figure.savefig(path, dpi=120)
+    return path
