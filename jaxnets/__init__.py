@@ -15,6 +15,7 @@ is proven against a formula derived by hand. A complete program::
 from jaxnets import data as data
 from jaxnets import initializers as initializers
 from jaxnets import losses as losses
+from jaxnets import metrics as metrics
 from jaxnets import torch_compat as torch_compat
 
 # Activations.
@@ -24,6 +25,8 @@ from jaxnets.activations import *  # noqa: F403
 from jaxnets.combinators import *  # noqa: F403
 from jaxnets.layers import *  # noqa: F403
 from jaxnets.model import Model as Model
+from jaxnets.precision import with_precision as with_precision
+from jaxnets.summary import summary as summary
 
 # Training.
 from jaxnets.training import Checkpoint as Checkpoint

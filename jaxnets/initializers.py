@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxnets.checks import check_positive
+from jaxnets.checks import check_finite, check_positive
 from jaxnets.model import Initializer
 
 __all__ = [
@@ -115,7 +115,7 @@ def constant(value: float) -> Initializer:
       >>> constant(0.5)(jax.random.key(0), (2,)).tolist()
       [0.5, 0.5]
     """
-    return jax.nn.initializers.constant(value)
+    return jax.nn.initializers.constant(check_finite("initializers.constant", "value", value))
 
 
 zeros: Initializer = jax.nn.initializers.zeros

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets.checks import (
     ArgumentTypeError,
@@ -202,7 +203,7 @@ def _bound(
 
 def _check_static(name: str, options: dict[str, Any]) -> None:
     for option, value in options.items():
-        if isinstance(value, jax.Array):
+        if isinstance(value, jax.Array | np.ndarray):
             fail(
                 name,
                 option,

@@ -32,8 +32,8 @@ IGNORED = -100
 
 def _check_classes(name: str, predictions: Any, targets: Any, options: dict[str, Any]) -> None:
     weights = options["weights"]
-    if jnp.ndim(targets) < len(predictions.shape):
-        classes, ignored = predictions.shape[-1], options["ignore_index"]
+    if np.ndim(targets) < np.ndim(predictions):
+        classes, ignored = np.shape(predictions)[-1], options["ignore_index"]
         check_labels(name, "targets", targets, classes, ignore_index=ignored, weights=weights)
     else:
         remedy = "Give probabilities over the classes, such as jax.nn.one_hot makes."

@@ -9,6 +9,7 @@ import optax
 
 from jaxnets.checks import (
     ArgumentTypeError,
+    ArgumentValueError,
     check_callable,
     check_key,
     describe,
@@ -102,7 +103,7 @@ def check_run(
             function,
             "model",
             "be a Model",
-            model,
+            describe(model),
             "Wrap layers with jn.sequential(...), or two functions with jn.Model(init, apply).",
             error=ArgumentTypeError,
         )
@@ -112,7 +113,7 @@ def check_run(
             function,
             "optimizer",
             "be an optax transformation",
-            optimizer,
+            describe(optimizer),
             "Pass one such as optax.sgd(0.1).",
             error=ArgumentTypeError,
         )
@@ -150,5 +151,5 @@ def _check_scalar_loss(function: str, loss: Any, predictions: Any, y: Any) -> No
             "return a floating scalar",
             value,
             'Reduce it with reduction="mean", or .mean().',
-            error=ArgumentTypeError if not hasattr(value, "shape") else ValueError,
+            error=ArgumentValueError if hasattr(value, "shape") else ArgumentTypeError,
         )
