@@ -82,7 +82,7 @@ def run_on_host(run: Run) -> Ended:
     state = initial_state(program.model, program.optimizer, run.key, run.data[0], run.params)
     best = no_best(state.params) if run.stop is not None and run.stop.watches else None
     nothing = jax.block_until_ready(_advance(run, Progress(state, best, {}, {}), 0))
-    progress = Progress(state, best, _rows(nothing.records), _rows(nothing.evaluations))
+    progress = _after(run, Progress(state, best, {}, {}), nothing)
     compiled = time.perf_counter()
 
     with open_saver(run.checkpoint, run.key, run.data, program, progress) as saver:
@@ -135,9 +135,7 @@ def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Param
         # state before every step inside the loop.
         failed = chunk.state.params
         chunk = _advance(run, progress, int(chunk.state.step) - 1)
-    history = _extended(progress.history, _rows(chunk.records))
-    validation = _extended(progress.validation, _rows(chunk.evaluations))
-    return Progress(chunk.state, chunk.best, history, validation), failed
+    return _after(run, progress, chunk), failed
 
 
 def _advance(run: Run, progress: Progress, stop: int) -> Chunk:
@@ -163,12 +161,34 @@ def _status(run: Run, progress: Progress, failed: Any, elapsed: float) -> str:
     return ""
 
 
-def _rows(table: Table) -> Columns:
-    """The filled rows of a table, on the host."""
-    return {name: np.asarray(column)[: int(table.rows)] for name, column in table.columns.items()}
+def _after(run: Run, before: Progress, chunk: Chunk) -> Progress:
+    """How far the run has come with one more chunk."""
+    schedule = run.program.schedule
+    start, end = int(before.state.step), int(chunk.state.step)
+    # A record is made before its step's update, an evaluation after it.
+    records = _rows(chunk.records, start, end, schedule.record_every, schedule)
+    evaluations: Columns = {}
+    if schedule.evaluate_every:
+        every = schedule.evaluate_every
+        evaluations = _rows(chunk.evaluations, start + 1, end + 1, every, schedule)
+    return Progress(
+        chunk.state,
+        chunk.best,
+        _extended(before.history, records),
+        _extended(before.validation, evaluations),
+    )
+
+
+def _rows(table: Table, start: int, end: int, every: int, schedule: Schedule) -> Columns:
+    """The filled rows of a table on the host, with the steps from start to end they belong to."""
+    steps = np.arange(-(-start // every) * every, end, every, dtype=np.int64)
+    filled = {name: np.asarray(column)[: len(steps)] for name, column in table.columns.items()}
+    return {"step": steps, "epoch": steps // schedule.batching.per_epoch, **filled}
 
 
 def _extended(columns: Columns, rows: Columns) -> Columns:
+    if not columns:
+        return rows
     return {name: np.concatenate([column, rows[name]]) for name, column in columns.items()}
 
 

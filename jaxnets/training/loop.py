@@ -78,9 +78,8 @@ class Table(NamedTuple):
     @classmethod
     def empty(cls, capacity: int, row: dict[str, Any]) -> "Table":
         """A table for rows of these shapes and dtypes."""
-        shapes = {"step": _COUNT, "epoch": _COUNT, **row}
         columns = {
-            name: jnp.zeros((capacity, *shape.shape), shape.dtype) for name, shape in shapes.items()
+            name: jnp.zeros((capacity, *shape.shape), shape.dtype) for name, shape in row.items()
         }
         return cls(columns, jnp.zeros((), jnp.int32))
 
@@ -88,9 +87,6 @@ class Table(NamedTuple):
         """The table with one more row; a row that is not kept is written over by the next."""
         columns = {name: self.columns[name].at[self.rows].set(row[name]) for name in self.columns}
         return Table(columns, self.rows + keep)
-
-
-_COUNT = jax.ShapeDtypeStruct((), jnp.int32)
 
 
 class Chunk(NamedTuple):
@@ -157,10 +153,11 @@ def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any
 def _train_block(schedule: Schedule, steps: Steps, chunk: Chunk, order: Any, stop: Any) -> Chunk:
     """Makes the steps of one block and records its first."""
     at = chunk.state.step
-    end = schedule.block_end(at, stop)
 
     def full_batches() -> Any:
-        return _advance_to(steps, chunk.state, order, end)
+        if schedule.record_every == 1:
+            return steps.advance(chunk.state, order)
+        return _advance_to(steps, chunk.state, order, schedule.block_end(at, stop))
 
     if schedule.batching.rest:
         position = at % schedule.batching.per_epoch
@@ -171,9 +168,8 @@ def _train_block(schedule: Schedule, steps: Steps, chunk: Chunk, order: Any, sto
         )
     else:
         state, finite, metrics = full_batches()
-    row = {"step": at, "epoch": at // schedule.batching.per_epoch, **metrics}
     # A block that a record is not due for is written over by the next one.
-    records = chunk.records.add(row, keep=finite & (at % schedule.record_every == 0))
+    records = chunk.records.add(metrics, keep=finite & (at % schedule.record_every == 0))
     return chunk._replace(state=state, finite=finite, going=finite, records=records)
 
 
@@ -203,7 +199,6 @@ def _evaluated(schedule: Schedule, steps: Steps, chunk: Chunk) -> Chunk:
 
     def evaluated() -> Chunk:
         row, best, going = evaluate(chunk.state, chunk.best)
-        row = {"step": step, "epoch": step // schedule.batching.per_epoch, **row}
         return chunk._replace(best=best, going=going, evaluations=chunk.evaluations.add(row))
 
     due = chunk.finite & (step % schedule.evaluate_every == 0)

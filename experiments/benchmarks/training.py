@@ -1,0 +1,209 @@
+"""How fast `fit` and `sweep` are beside what one would write by hand, and beside PyTorch.
+
+    python experiments/benchmarks/training.py [--rounds N] [--members N]
+
+Every pair is timed in turn within one process, so that a machine that slows down slows both;
+what is printed are medians and ratios of medians. PyTorch's row needs PyTorch and is left out
+without it. Data of MNIST's shape are drawn at random: the arithmetic does not depend on them.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxnets as jn
+
+STEPS = 10_001
+EXAMPLES, PIXELS, CLASSES, BATCH = 60_000, 784, 10, 100
+
+
+def timed(function):
+    """Seconds that one call takes, its results included."""
+    started = time.perf_counter()
+    jax.block_until_ready(function())
+    return time.perf_counter() - started
+
+
+def medians(rounds, **functions):
+    """The median time of each function, called in turn after one call that is not counted."""
+    for function in functions.values():
+        timed(function)
+    times = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            times[name].append(timed(function))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def small_network(rounds):
+    """2-2-1 on XOR, initialisation included: `fit` and a hand-written scan."""
+    x, y = jn.data.xor()
+    net, optimizer = jn.mlp([2, 1], jn.sigmoid, output_activation=jn.sigmoid), optax.sgd(1.0)
+    step = jn.make_step(net, jn.losses.bce, optimizer)
+
+    @jax.jit
+    def scanned(key, x, y):
+        def body(state, _):
+            state, metrics = step(state, (x, y))
+            return state, metrics["loss"]
+
+        return jax.lax.scan(body, jn.init_state(net, optimizer, key, x), length=STEPS)
+
+    def fitted():
+        return jn.fit(
+            net, jn.losses.bce, optimizer, (x, y), key=jax.random.key(0), steps=STEPS
+        ).params
+
+    found = medians(rounds, fit=fitted, scan=lambda: scanned(jax.random.key(0), x, y))
+    return {
+        "fit_ms": found["fit"] * 1e3,
+        "hand_written_scan_ms": found["scan"] * 1e3,
+        "fit_over_scan": found["fit"] / found["scan"],
+    }
+
+
+def mnist_size(rounds):
+    """An epoch of 784-256-256-10 with Adam and batches of 100."""
+    random = np.random.default_rng(0)
+    x = jnp.asarray(random.random((EXAMPLES, PIXELS), np.float32))
+    y = jnp.asarray(random.integers(0, CLASSES, EXAMPLES))
+    net, optimizer = jn.mlp([256, 256, CLASSES], jn.relu), optax.adam(1e-3)
+    step = jn.make_step(net, jn.losses.cross_entropy, optimizer)
+
+    @jax.jit
+    def scanned(key, x, y):
+        order = jax.random.permutation(key, EXAMPLES).reshape(-1, BATCH)
+
+        def body(state, chosen):
+            state, metrics = step(state, (x[chosen], y[chosen]))
+            return state, metrics["loss"]
+
+        return jax.lax.scan(body, jn.init_state(net, optimizer, key, x), order)
+
+    def fitted():
+        return jn.fit(
+            net,
+            jn.losses.cross_entropy,
+            optimizer,
+            (x, y),
+            key=jax.random.key(0),
+            epochs=1,
+            batch_size=BATCH,
+        ).params
+
+    functions = {"fit": fitted, "scan": lambda: scanned(jax.random.key(0), x, y)}
+    torch_epoch = make_torch_epoch(np.asarray(x), np.asarray(y))
+    if torch_epoch is not None:
+        functions["torch"] = torch_epoch
+    found = medians(rounds, **functions)
+    result = {
+        "fit_s": found["fit"],
+        "hand_written_scan_s": found["scan"],
+        "fit_over_scan": found["fit"] / found["scan"],
+    }
+    if torch_epoch is not None:
+        result |= {
+            "pytorch_eager_s": found["torch"],
+            "fit_over_pytorch": found["fit"] / found["torch"],
+        }
+    return result | memory(net, optimizer, x, y)
+
+
+def make_torch_epoch(x, y):
+    """PyTorch's eager loop over shuffled batches of the same data, or None without PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    x, y = torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(PIXELS, 256),
+        torch.nn.ReLU(),
+        torch.nn.Linear(256, 256),
+        torch.nn.ReLU(),
+        torch.nn.Linear(256, CLASSES),
+    )
+    criterion = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def epoch():
+        order = torch.randperm(EXAMPLES)
+        for start in range(0, EXAMPLES, BATCH):
+            chosen = order[start : start + BATCH]
+            optimizer.zero_grad()
+            criterion(model(x[chosen]), y[chosen]).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def memory(net, optimizer, x, y):
+    """What XLA reserves for the compiled run, over data, parameters and optimizer state."""
+    from jaxnets.training.batching import make_batching
+    from jaxnets.training.loop import Schedule
+    from jaxnets.training.program import Program, initial_state, run_chunk
+
+    batching = make_batching("benchmark", (x, y), BATCH, drop_last=False)
+    schedule = Schedule(batching, 1, 0, 4096)
+    program = Program(net, jn.losses.cross_entropy, optimizer, None, False, schedule, None)
+    state = initial_state(net, optimizer, jax.random.key(0), x, None)
+    compiled = run_chunk.lower(program, state, None, (x, y), None, 0).compile()
+    analysis = compiled.memory_analysis()
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves((x, y, state.params, state.opt_state)))
+    reserved = (
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - analysis.alias_size_in_bytes
+    )
+    return {
+        "data_parameters_state_mb": needed / 1e6,
+        "reserved_mb": reserved / 1e6,
+        "memory_ratio": reserved / needed,
+    }
+
+
+def sweeps(members):
+    """Nanoseconds per network and step, by network."""
+    x, y = jn.data.xor()
+    keys = jax.random.split(jax.random.key(0), members)
+    result = {}
+    for name, widths, steps in (("2-2-1", [2, 1], STEPS), ("2-10-10-10-1", [10, 10, 10, 1], 1001)):
+        net = jn.mlp(widths, jn.sigmoid, output_activation=jn.sigmoid)
+        optimizer = optax.sgd(1.0)
+
+        def run(net=net, optimizer=optimizer, steps=steps):
+            return jn.sweep(
+                net, jn.losses.bce, optimizer, (x, y), keys=keys, steps=steps, record_every=100
+            ).seconds["run"]
+
+        run()
+        result[f"{name}_ns"] = statistics.median(run() for _ in range(5)) / steps / members * 1e9
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--members", type=int, default=1000)
+    args = parser.parse_args()
+    report = {
+        "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "small_network": small_network(args.rounds),
+        "sweep": sweeps(args.members),
+        "mnist_size": mnist_size(args.rounds),
+    }
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
