@@ -42,13 +42,13 @@ def is_label(labels: Any, classes: int) -> Any:
 
 
 def poisoned(targets: jax.Array, good: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """``targets`` with NaN where the data are not ``good``, except in examples of weight 0.
+    """``targets`` with NaN where they are not ``good``, except in examples of weight 0.
 
     As a factor in the loss they make its gradient NaN as well.
     """
     if weights is not None:
+        weights = weights.reshape(weights.shape + (1,) * (good.ndim - weights.ndim))
         good = good | (weights == 0)
-    good = good.reshape(good.shape + (1,) * (targets.ndim - good.ndim))
     return jnp.where(good, targets, jnp.nan)
 
 

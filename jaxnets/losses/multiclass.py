@@ -98,7 +98,7 @@ def nll(
         "nll",
         predictions,
         targets,
-        lambda log_probabilities: log_probabilities,
+        _already_normalized,
         class_weights=class_weights,
         label_smoothing=0.0,
         ignore_index=ignore_index,
@@ -164,7 +164,7 @@ def cross_entropy(
         "cross_entropy",
         predictions,
         targets,
-        jax.nn.log_softmax,
+        _normalized,
         class_weights=class_weights,
         label_smoothing=check_fraction("cross_entropy", "label_smoothing", label_smoothing),
         ignore_index=ignore_index,
@@ -222,14 +222,15 @@ def kl_divergence(
     log_p = where_it_counts(predictions, weights)
     q = _distributions(targets, predictions, weights)
     log_q = jnp.log(jnp.where(q == 0, 1, q))
-    return reduced(name, _expected(q, log_q) - _expected(q, log_p), weights, reduction)
+    values = (q * log_q).sum(-1) + _cost(q, *_already_normalized(log_p), jnp.isneginf(log_p))
+    return reduced(name, values, weights, reduction)
 
 
 def _class_loss(
     name: str,
     predictions: jax.Array,
     targets: Any,
-    log_probabilities: Callable[[jax.Array], jax.Array],
+    normalized: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
     *,
     class_weights: Any,
     label_smoothing: float,
@@ -244,25 +245,57 @@ def _class_loss(
     weights = spread_weights(name, weights, predictions.shape[:-1], predictions.dtype)
     if labelled:
         weights = _without_ignored(name, targets, ignore_index, weights, predictions.dtype)
-        truth = _one_hot(targets, predictions, weights)
-        counts = (factors * truth).sum(-1)
     else:
         _check_nothing_ignored(name, ignore_index)
-        truth = _distributions(targets, predictions, weights)
-    truth = (1 - label_smoothing) * truth + label_smoothing / predictions.shape[-1]
-    log_p = log_probabilities(where_it_counts(predictions, weights))
-    values = -_expected(factors * truth, log_p)
+    predictions = where_it_counts(predictions, weights)
+    scores, log_total = normalized(predictions)
+    impossible = jnp.isneginf(predictions)
+    if labelled:
+        index, counts = _looked_up(targets, factors, weights)
+        values = counts * (log_total - jnp.take_along_axis(scores, index, -1).squeeze(-1))
+    else:
+        values = _cost(
+            factors * _distributions(targets, scores, weights), scores, log_total, impossible
+        )
+    if label_smoothing:
+        uniform = _cost(factors / factors.size, scores, log_total, impossible)
+        values = (1 - label_smoothing) * values + label_smoothing * uniform
     return reduced(name, values, weights, reduction, counts=counts)
+
+
+def _normalized(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Scores and the log of the sum of their exponentials; their difference is log-softmax.
+
+    The largest score is 0, so that no term of a cross-entropy is negative and none cancels.
+    """
+    scores = logits - jax.lax.stop_gradient(logits.max(-1, keepdims=True))
+    return scores, jnp.log(jnp.exp(scores).sum(-1))
+
+
+def _already_normalized(log_p: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return log_p, jnp.zeros(log_p.shape[:-1], log_p.dtype)
+
+
+def _looked_up(
+    labels: jax.Array, factors: jax.Array, weights: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Where to find each label's entry, ``[..., 1]``, and its class weight, ``[...]``.
+
+    A label that is no class is replaced before it can index anything, and its weight is NaN.
+    """
+    good = is_label(labels, factors.size)
+    index = jnp.where(good, labels, 0).astype(jnp.int32)
+    return index[..., None], poisoned(factors.reshape(-1)[index], good, weights)
 
 
 def _class_factors(name: str, class_weights: Any, predictions: jax.Array) -> jax.Array:
     """The factor of each class with as many axes as the predictions."""
     shape = predictions.shape[-1:]
-    factors = jnp.asarray(1 if class_weights is None else class_weights, predictions.dtype)
-    if class_weights is not None and factors.shape != shape:
+    factors = jnp.ones(shape) if class_weights is None else jnp.asarray(class_weights)
+    if factors.shape != shape:
         remedy = "Pass one factor for each class."
         fail(name, "class_weights", f"have shape {shape}", str(factors.shape), remedy)
-    return factors.reshape((1,) * (predictions.ndim - factors.ndim) + factors.shape)
+    return factors.reshape((1,) * (predictions.ndim - 1) + shape).astype(predictions.dtype)
 
 
 def _without_ignored(
@@ -286,23 +319,17 @@ def _check_nothing_ignored(name: str, ignore_index: int) -> None:
         fail(name, "ignore_index", "be left out without class labels", ignore_index, remedy)
 
 
-def _one_hot(labels: jax.Array, predictions: jax.Array, weights: jax.Array) -> jax.Array:
-    """The distributions that labels stand for; NaN for what is no class."""
-    classes = predictions.shape[-1]
-    good = is_label(labels, classes)
-    labels = jnp.where(good, labels, 0).astype(jnp.int32)
-    return poisoned(jax.nn.one_hot(labels, classes, dtype=predictions.dtype), good, weights)
-
-
 def _distributions(
     targets: jax.Array, predictions: jax.Array, weights: jax.Array | None
 ) -> jax.Array:
-    """Probabilities ``[..., classes]``; NaN for an example with one outside [0, 1]."""
+    """Probabilities ``[..., classes]``; NaN for those outside [0, 1]."""
     truth = where_it_counts(targets.astype(predictions.dtype), weights)
-    return poisoned(truth, is_probability(truth).all(-1), weights)
+    return poisoned(truth, is_probability(truth), weights)
 
 
-def _expected(probabilities: jax.Array, log_p: jax.Array) -> jax.Array:
-    """The sum over classes of probability times logarithm, with 0 log 0 = 0."""
-    impossible = (probabilities == 0) & jnp.isneginf(log_p)
-    return (probabilities * jnp.where(impossible, 0, log_p)).sum(-1)
+def _cost(
+    probabilities: jax.Array, scores: jax.Array, log_total: jax.Array, impossible: jax.Array
+) -> jax.Array:
+    """Minus the sum over classes of probability times normalized score, with 0 log 0 = 0."""
+    finite = jnp.where(impossible & (probabilities == 0), 0, scores)
+    return log_total * probabilities.sum(-1) - (probabilities * finite).sum(-1)

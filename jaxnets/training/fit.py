@@ -147,10 +147,10 @@ def fit(
     data = load_data("fit", data)
     batching = make_batching("fit", data, batch_size, drop_last=drop_last)
     steps = count_steps("fit", steps, epochs, batching)
-    check_run("fit", model, loss, optimizer, data, key, params)
     if validation is not None:
         validation = load_data("fit", validation, argument="validation")
     evaluation = _evaluation(model, loss, metrics, validation, batching, stop)
+    check_run("fit", model, loss, optimizer, data, key, params)
     optimizer = wrapped_optimizer(
         "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
     )
