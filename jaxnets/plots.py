@@ -4,16 +4,26 @@ Figures are made without ``pyplot``, so that no backend is chosen and no global 
 Lines differ by dash and marker as well as by shade, so that they are told apart in greyscale.
 """
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jaxnets.checks import ArgumentValueError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MissingPlotExtraError", "line_style", "new_figure", "require_matplotlib", "save_figure"]
+__all__ = [
+    "MissingPlotExtraError",
+    "draw_surface",
+    "line_style",
+    "new_figure",
+    "require_matplotlib",
+    "save_figure",
+]
 
 SHADES = ("#000000", "#c1440e", "#3b6ea5", "#7a7a7a", "#2e8b57", "#8e5ea2")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
@@ -87,6 +97,49 @@ def line_style(index: int) -> dict[str, Any]:
         "markersize": 4,
         "linewidth": 1.4,
     }
+
+
+def draw_surface(
+    ax: Any, predict: Callable[[np.ndarray], Any], points: Any, targets: Any, *, margin: float = 0.5
+) -> Any:
+    """Draws a probability over the plane in greys, its line at 0.5, and labelled points.
+
+    Args:
+      ax: The axes to draw on.
+      predict: ``predict(x) -> probability``, from ``[points, 2]`` to ``[points]``.
+      points: The points to mark, ``[points, 2]``.
+      targets: Their labels, ``[points]``: black for 1, white for 0.
+      margin: How far around the points to draw.
+
+    Returns:
+      The bands, for a colour bar: white is 0 and grey is 1.
+
+    Example:
+      >>> figure, axes = new_figure()
+      >>> bands = draw_surface(axes[0, 0], lambda x: x[:, 0], np.eye(2), np.array([1, 0]))
+      >>> bands.levels.size
+      11
+    """
+    points, targets = np.asarray(points), np.asarray(targets)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    first, second = (np.linspace(low[i], high[i], 101, dtype=points.dtype) for i in (0, 1))
+    grid = np.stack(np.meshgrid(first, second), axis=-1)
+    height = np.asarray(predict(grid.reshape(-1, 2))).reshape(grid.shape[:2])
+    bands = ax.contourf(first, second, height, levels=np.linspace(0, 1, 11), cmap=_pale_greys())
+    if height.min() < 0.5 < height.max():
+        ax.contour(first, second, height, levels=[0.5], colors="black", linewidths=1.4)
+    shades = np.where(targets > 0.5, "black", "white")
+    ax.scatter(*points.T, c=shades, edgecolors="black", s=50, zorder=3)
+    ax.grid(visible=False)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    return bands
+
+
+def _pale_greys() -> Any:
+    """White to a middle grey, on which black still stands out."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("pale greys", ["#ffffff", "#808080"])
 
 
 def save_figure(figure: "Figure", path: str | PathLike[str]) -> Path:

@@ -43,12 +43,11 @@ def python_loop(data, *, epochs, batch_size, drop_last):
     return losses, state.params
 
 
-@pytest.mark.parametrize("drop_last", [False, True])
-@pytest.mark.parametrize(("examples", "batch_size"), [(40, 8), (43, 8), (9, 8), (8, 8), (5, 1)])
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "drop_last"), [(43, 8, False), (43, 8, True), (5, 1, False)]
+)
 def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     data = make_data(examples)
-    if batch_size == examples:
-        pytest.skip("a batch of all examples is not shuffled")
     options = {"epochs": 3, "batch_size": batch_size, "drop_last": drop_last}
     result = jn.fit(NET, jn.losses.bce, OPTIMIZER, data, key=KEY, **options)
     losses, params = python_loop(data, **options)
@@ -57,7 +56,7 @@ def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), result.params, params)
 
 
-@pytest.mark.parametrize("record_every", [2, 3, 7, 100])
+@pytest.mark.parametrize("record_every", [4, 100])
 def test_recording_less_often_changes_nothing_else(record_every):
     options = {"key": KEY, "epochs": 4, "batch_size": 8}
     data = make_data(43)

@@ -1,35 +1,33 @@
-"""Lists the experiments, one line each."""
+"""Lists the experiments, one line each; ``all --out DIR`` runs every one of them."""
 
-import ast
-import importlib.util
-import pkgutil
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
-import jaxnets.experiments
+from jaxnets.experiments.catalogue import summaries
 
-SUPPORT = {"__main__", "command_line", "output", "published", "runner", "setup"}
-"""Modules that serve the experiments and are none."""
-
-
-def experiments() -> dict[str, str]:
-    """The first sentence of every experiment, by name, without importing it."""
-    found = {}
-    for module in pkgutil.iter_modules(jaxnets.experiments.__path__):
-        if module.name in SUPPORT:
-            continue
-        spec = importlib.util.find_spec(f"jaxnets.experiments.{module.name}")
-        assert spec is not None
-        assert spec.origin is not None
-        doc = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
-        found[module.name] = doc.partition("\n")[0]
-    return found
+HELP = """Run one with: python -m jaxnets.experiments.NAME (--help shows its options)
+Run all with: python -m jaxnets.experiments all --out DIR
+"""
 
 
-def main() -> int:
-    """Prints the list."""
-    print("Run one with: python -m jaxnets.experiments.NAME (--help shows its options)\n")
-    for name, summary in sorted(experiments().items()):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints the list, or runs all; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["all"]:
+        # Imported here, for the list needs no experiment.
+        from jaxnets.experiments.all import main as run_all
+
+        return run_all(arguments[1:])
+    unknown = [argument for argument in arguments if argument not in ("-h", "--help")]
+    if unknown:
+        print(
+            f"experiments: the argument must be 'all'; got {unknown[0]}. To run one experiment, "
+            f"write python -m jaxnets.experiments.{unknown[0]}",
+            file=sys.stderr,
+        )
+        return 2
+    print(HELP)
+    for name, summary in summaries().items():
         print(f"  {name:20} {summary}")
     return 0
 

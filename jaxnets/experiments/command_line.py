@@ -14,6 +14,7 @@ __all__ = [
     "add_precision_flag",
     "add_training_flags",
     "device_and_precision",
+    "fraction",
     "positive_number",
     "refuse",
     "whole_number",
@@ -82,6 +83,17 @@ def positive_number(text: str) -> float:
     return number
 
 
+def fraction(text: str) -> float:
+    """An argument type: a number from 0 up to, but not, 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < 1:
+        refuse("be a number from 0 up to 1, not 1 itself", text, "Pass 0.2, for example.")
+    return number
+
+
 def widths(text: str) -> tuple[int, ...]:
     """An argument type: layer widths separated by commas."""
     parts = text.split(",")
@@ -97,20 +109,22 @@ def add_training_flags(
     optimizers: Any,
     steps: int | None = None,
     epochs: int | None = None,
+    epochs_help: str = "passes over the data (%(default)s)",
     optimizer: str = "sgd",
     seed: int = 777,
     log_every: int = 100,
 ) -> None:
     """Adds the flags of a training run, with this experiment's defaults.
 
-    The run is as long as ``steps`` or ``epochs`` says, whichever is given.
+    The run is as long as ``steps`` says, or else ``epochs``, which is also the unit of
+    ``--log-every`` then.
     """
     add = parser.add_argument
     add("--seed", type=whole_number(0), default=seed, help="of the weights (%(default)s)")
     if steps is not None:
         add("--steps", type=whole_number(1), default=steps, help="updates (%(default)s)")
     else:
-        add("--epochs", type=whole_number(1), default=epochs, help="passes (%(default)s)")
+        add("--epochs", type=whole_number(1), default=epochs, metavar="N", help=epochs_help)
     add("--lr", type=positive_number, default=lr, help="learning rate (%(default)s)")
     add("--optimizer", choices=optimizers, default=optimizer, help="update rule (%(default)s)")
     add(
@@ -118,7 +132,7 @@ def add_training_flags(
         type=whole_number(1),
         default=log_every,
         metavar="N",
-        help="steps between records (%(default)s)",
+        help=f"{'steps' if steps is not None else 'epochs'} between records (%(default)s)",
     )
 
 

@@ -1,9 +1,10 @@
 """What every experiment's command line does, in one place: parse, run, save, draw, print."""
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,15 @@ from jaxnets.experiments.command_line import Parser, device_and_precision
 from jaxnets.experiments.output import check_file, check_folder, save_run
 from jaxnets.plots import MissingPlotExtraError, require_matplotlib, save_figure
 
-__all__ = ["Experiment", "Result", "run_experiment"]
+__all__ = [
+    "Experiment",
+    "Result",
+    "check_matplotlib",
+    "check_out",
+    "make_config",
+    "make_parser",
+    "run_experiment",
+]
 
 
 class Result(NamedTuple):
@@ -41,6 +50,8 @@ class Experiment:
       run: ``run(config, progress=False) -> Result``; prints nothing but a progress bar.
       show: ``show(report) -> text`` for a person.
       draw: ``draw(result) -> matplotlib figure``.
+      short: Fields of ``config`` that differ in the short form, which takes seconds and still
+        meets the criterion; none where the defaults do so.
     """
 
     name: str
@@ -50,6 +61,7 @@ class Experiment:
     run: Callable[..., Result]
     show: Callable[[dict[str, Any]], str]
     draw: Callable[[Result], Any]
+    short: dict[str, Any] = field(default_factory=dict)
 
 
 def run_experiment(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
@@ -61,8 +73,7 @@ def run_experiment(experiment: Experiment, argv: Sequence[str] | None = None) ->
     parser = make_parser(experiment)
     args = parser.parse_args(argv)
     _check_places(parser, args.out, args.plot)
-    names = [field.name for field in fields(experiment.config)]
-    config = experiment.config(**{name: getattr(args, name) for name in names})
+    config = make_config(experiment, args)
     progress = not args.no_progress and sys.stderr.isatty()
     with device_and_precision(parser, args.device, getattr(args, "precision", "float32")):
         result = experiment.run(config, progress=progress)
@@ -74,6 +85,12 @@ def run_experiment(experiment: Experiment, argv: Sequence[str] | None = None) ->
     if args.plot is not None and not args.json:
         print(f"picture: {args.plot}")
     return 0 if result.report["success"] else 1
+
+
+def make_config(experiment: Experiment, args: argparse.Namespace) -> Any:
+    """The configuration that parsed flags ask for."""
+    names = [part.name for part in fields(experiment.config)]
+    return experiment.config(**{name: getattr(args, name) for name in names})
 
 
 def make_parser(experiment: Experiment) -> Parser:
@@ -102,22 +119,33 @@ def make_parser(experiment: Experiment) -> Parser:
 
 def _check_places(parser: Parser, out: Path | None, plot: Path | None) -> None:
     """Ends the program with one line if results could not be written, before anything runs."""
-    if out is not None and (reason := check_folder(out)):
-        parser.error(
-            f"--out must name a folder that can be written; got {out}, which {reason}. "
-            "Pass a new folder, such as --out runs/first."
-        )
+    if out is not None:
+        check_out(parser, out)
     if plot is None:
         return
-    try:
-        require_matplotlib()
-    except MissingPlotExtraError:
-        parser.error(
-            f"--plot must have matplotlib; got {plot}, but it is not installed. "
-            "Install it with: pip install 'jaxnets[plot]'"
-        )
+    check_matplotlib(parser, "--plot", plot)
     if reason := check_file(plot):
         parser.error(
             f"--plot must name a picture that can be written; got {plot}, which {reason}. "
             "Pass --plot picture.png, for example."
+        )
+
+
+def check_out(parser: Parser, out: Path) -> None:
+    """Ends the program with one line if that folder could not be written."""
+    if reason := check_folder(out):
+        parser.error(
+            f"--out must name a folder that can be written; got {out}, which {reason}. "
+            "Pass a new folder, such as --out runs/first."
+        )
+
+
+def check_matplotlib(parser: Parser, argument: str, value: Any) -> None:
+    """Ends the program with one line if the pictures that ``argument`` asks for need matplotlib."""
+    try:
+        require_matplotlib()
+    except MissingPlotExtraError:
+        parser.error(
+            f"{argument} must have matplotlib; got {value}, but it is not installed. "
+            "Install it with: pip install 'jaxnets[plot]'"
         )

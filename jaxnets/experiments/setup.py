@@ -1,5 +1,6 @@
 """What flags name: optimizers, initialisers and starting parameters."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,9 @@ INITIALIZERS: dict[str, Initializer | None] = {
 """Weight initialisers by name; ``torch`` stands for PyTorch's own stream of numbers."""
 
 
+@functools.lru_cache(maxsize=64)
 def make_optimizer(name: str, lr: float) -> optax.GradientTransformation:
-    """The optimizer that the flags ask for."""
+    """The optimizer that the flags ask for; the same object again, so that runs compile once."""
     return OPTIMIZERS[name](lr)
 
 

@@ -7,6 +7,7 @@ notebooks, with no PyTorch installed::
     python -m jaxnets.experiments.xor --net 2-2-1
 """
 
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -36,9 +37,9 @@ from jaxnets.experiments.published import (
 )
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.experiments.setup import INITIALIZERS, OPTIMIZERS, make_optimizer, starting_params
+from jaxnets.experiments.xor_plots import draw_many, draw_one
 from jaxnets.layers import dense
-from jaxnets.model import Model
-from jaxnets.plots import line_style, new_figure
+from jaxnets.model import Model, Params
 from jaxnets.training import Sweep, TrainingDiverged, fit, sweep
 from jaxnets.training.wilson import wilson_interval
 
@@ -116,18 +117,19 @@ def _run_one(config: Config, progress: bool) -> Result:
     x, y = data.xor()
     model = build_model(config.hidden, config.init)
     stacked = starting_params(model, x, config.init, range(config.seed, config.seed + 1))
+    start = jax.tree.map(lambda leaf: leaf[0], stacked)
+    train = functools.partial(
+        fit,
+        model,
+        losses.bce,
+        make_optimizer(config.optimizer, config.lr),
+        (x, y),
+        key=jax.random.key(config.seed),
+        params=start,
+        record_every=config.log_every,
+    )
     try:
-        result = fit(
-            model,
-            losses.bce,
-            make_optimizer(config.optimizer, config.lr),
-            (x, y),
-            key=jax.random.key(config.seed),
-            steps=config.steps,
-            params=jax.tree.map(lambda leaf: leaf[0], stacked),
-            record_every=config.log_every,
-            progress=progress,
-        )
+        result = train(steps=config.steps, progress=progress)
         diverged_at = None
     except TrainingDiverged as error:
         result, diverged_at = error.result, error.step
@@ -153,7 +155,7 @@ def _run_one(config: Config, progress: bool) -> Result:
         "success": diverged_at is None and _meets_criterion(config, accuracy, final_loss),
         "seconds": result.seconds,
     }
-    return Result(report, result.params, {})
+    return Result(report, result.params, {"model": model, "start": start, "train": train})
 
 
 def _meets_criterion(config: Config, accuracy: float, loss: float) -> bool:
@@ -164,22 +166,9 @@ def _meets_criterion(config: Config, accuracy: float, loss: float) -> bool:
 
 def _run_many(config: Config, seeds: int) -> Result:
     """Many networks at once, one a seed."""
-    x, y = data.xor()
-    model = build_model(config.hidden, config.init)
-    members = range(config.seed, config.seed + seeds)
-    result = sweep(
-        model,
-        losses.bce,
-        make_optimizer(config.optimizer, config.lr),
-        (x, y),
-        keys=jax.vmap(jax.random.key)(jnp.asarray(members)),
-        steps=config.steps,
-        params=starting_params(model, x, config.init, members),
-        record_every=config.log_every,
-    )
-    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
-    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
-    solved = int((right & (result.diverged_at < 0)).sum())
+    optimizer = make_optimizer(config.optimizer, config.lr)
+    result, solves = _train_many(config, optimizer, _starts(config, config.init, seeds))
+    solved = int(solves.sum())
     report = {
         "experiment": "xor",
         "config": asdict(config),
@@ -199,7 +188,57 @@ def _run_many(config: Config, seeds: int) -> Result:
         "success": solved == 0 if not config.hidden else 2 * solved > seeds,
         "seconds": result.seconds,
     }
-    return Result(report, result.params, {})
+    details = {
+        "losses": result.history["loss"],
+        "solves": solves,
+        "shares_solved": functools.partial(shares_solved, config),
+    }
+    return Result(report, result.params, details)
+
+
+def _starts(config: Config, init: str, seeds: int) -> Params:
+    """Starting parameters of so many networks, ``[seeds, ...]``."""
+    model = build_model(config.hidden, init)
+    return starting_params(model, data.xor()[0], init, range(config.seed, config.seed + seeds))
+
+
+def _train_many(
+    config: Config, optimizer: Any, params: Params, learning_rates: Sequence[float] | None = None
+) -> tuple[Sweep, np.ndarray]:
+    """Trains from every start (at every learning rate); also says which networks solve XOR."""
+    x, y = data.xor()
+    model = build_model(config.hidden)
+    starts = len(jax.tree.leaves(params)[0])
+    result = sweep(
+        model,
+        losses.bce,
+        optimizer,
+        (x, y),
+        # Nothing is drawn from these: the starts are given and every batch is the whole table.
+        keys=jax.random.split(jax.random.key(config.seed), starts),
+        hyperparameters=None if learning_rates is None else {"lr": learning_rates},
+        steps=config.steps,
+        params=params,
+        record_every=config.log_every,
+    )
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
+    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
+    return result, right & (result.diverged_at < 0)
+
+
+def shares_solved(
+    config: Config, seeds: int, learning_rates: Sequence[float]
+) -> dict[str, list[float]]:
+    """The share of so many seeds that solve XOR, for every initialiser by learning rate."""
+
+    def optimizer(lr: Any) -> Any:
+        return OPTIMIZERS[config.optimizer](lr)
+
+    starts = [_starts(config, init, seeds) for init in INITIALIZERS]
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    _, solves = _train_many(config, optimizer, params, learning_rates)
+    shares = solves.reshape(len(INITIALIZERS), seeds, len(learning_rates)).mean(axis=1)
+    return dict(zip(INITIALIZERS, shares.tolist(), strict=True))
 
 
 def _median_loss(result: Sweep) -> list[float | None]:
@@ -276,16 +315,8 @@ def _show_many(report: dict[str, Any]) -> list[str]:
 
 
 def draw(result: Result) -> Any:
-    """The loss on a log scale, beside the published one where there is one."""
-    history, table = result.report["history"], result.report["published"]
-    figure, axes = new_figure()
-    ax = axes[0, 0]
-    ax.semilogy(history["step"], history["loss"], label="this run", **line_style(0))
-    if table is not None:
-        ax.semilogy(table["step"], table["loss"], label="published", **line_style(1))
-    ax.set(xlabel="step", ylabel="binary cross-entropy (nats)", title="XOR")
-    ax.legend()
-    return figure
+    """The pictures of one network, or of many."""
+    return draw_one(result) if "train" in result.details else draw_many(result)
 
 
 def add_flags(parser: Parser) -> None:
