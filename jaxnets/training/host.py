@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from jaxnets.model import Params
 from jaxnets.training.checkpoint import Checkpoint
-from jaxnets.training.evaluation import Stop, no_best
+from jaxnets.training.evaluation import Best, Stop, no_best
 from jaxnets.training.history import History
 from jaxnets.training.loop import Chunk, Schedule, Table
 from jaxnets.training.program import Program, initial_state, run_chunk
@@ -81,12 +81,13 @@ def run_on_host(run: Run) -> Ended:
     program = run.program
     state = initial_state(program.model, program.optimizer, run.key, run.data[0], run.params)
     best = no_best(state.params) if run.stop is not None and run.stop.watches else None
-    nothing = jax.block_until_ready(_advance(run, Progress(state, best, {}, {}), 0))
-    progress = _after(run, Progress(state, best, {}, {}), nothing)
-    compiled = time.perf_counter()
-
-    with open_saver(run.checkpoint, run.key, run.data, program, progress) as saver:
-        progress, failed, status = _run_chunks(run, saver.resumed(run.steps), saver, compiled)
+    start = _start(run, state, best)
+    # Opened first: a checkpoint of another run is refused before anything large is compiled.
+    with open_saver(run.checkpoint, run.key, run.data, program, start) as saver:
+        progress = saver.resumed(run.steps)
+        jax.block_until_ready(_advance(run, progress, 0))
+        compiled = time.perf_counter()
+        progress, failed, status = _run_chunks(run, progress, saver, compiled)
         saver.save(progress)
     params = progress.state.params
     best = progress.best
@@ -117,11 +118,11 @@ def _run_chunks(
             started = time.perf_counter()
             stop = min(at + size, run.steps, saver.next_save(at))
             progress, failed = _run_chunk(run, progress, stop)
-            saver.save_if_due(progress)
             made, at = int(progress.state.step) - at, int(progress.state.step)
+            pace = made / (time.perf_counter() - started)
+            saver.save_if_due(progress)
             if looks_in:
                 _move(bar, made, progress)
-                pace = made / (time.perf_counter() - started)
                 size = _whole_blocks(pace / LOOKS_PER_SECOND, schedule)
     return progress, failed, status
 
@@ -161,6 +162,22 @@ def _status(run: Run, progress: Progress, failed: Any, elapsed: float) -> str:
     return ""
 
 
+def _start(run: Run, state: TrainState, best: Best | None) -> Progress:
+    """A run before its first step; the names of its columns are found by tracing alone."""
+    shapes = run_chunk.eval_shape(run.program, state, best, run.data, run.validation, 0)
+    evaluates = run.program.schedule.evaluate_every > 0
+    validation = _no_rows(shapes.evaluations) if evaluates else {}
+    return Progress(state, best, _no_rows(shapes.records), validation)
+
+
+def _no_rows(table: Table) -> Columns:
+    """The columns of a table of shapes, without a row."""
+    shapes = {
+        name: np.zeros((0, *leaf.shape[1:]), leaf.dtype) for name, leaf in table.columns.items()
+    }
+    return {"step": np.zeros(0, np.int64), "epoch": np.zeros(0, np.int64), **shapes}
+
+
 def _after(run: Run, before: Progress, chunk: Chunk) -> Progress:
     """How far the run has come with one more chunk."""
     schedule = run.program.schedule
@@ -187,8 +204,6 @@ def _rows(table: Table, start: int, end: int, every: int, schedule: Schedule) ->
 
 
 def _extended(columns: Columns, rows: Columns) -> Columns:
-    if not columns:
-        return rows
     return {name: np.concatenate([column, rows[name]]) for name, column in columns.items()}
 
 

@@ -1,0 +1,192 @@
+"""Runs that are interrupted and resumed end as the ones that are not, bit for bit."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import jaxnets as jn
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((20, 3), np.float32)
+Y = (X[:, :1] > 0).astype(np.float32)
+
+NET = jn.sequential(jn.dense(4), jn.relu, jn.dropout(0.5), jn.dense(1))
+ADAM = optax.adam(0.01)
+KEY = jax.random.key(3)
+
+
+def train(folder: Path | None = None, **options: Any) -> jn.Fit:
+    """A run; what it is to be saved by comes with ``folder``."""
+    arguments: dict[str, Any] = {
+        "model": NET,
+        "loss": jn.losses.bce_with_logits,
+        "optimizer": ADAM,
+        "data": (X, Y),
+        "key": KEY,
+        "checkpoint": None if folder is None else jn.Checkpoint(folder, every_steps=7),
+    }
+    return jn.fit(**{**arguments, **options})
+
+
+def assert_same_end(found: jn.Fit, expected: jn.Fit) -> None:
+    """Equal in all but the time they took."""
+    found, expected = found._replace(seconds={}), expected._replace(seconds={})
+    for name in ("history", "validation"):
+        assert dict(getattr(found, name)).keys() == dict(getattr(expected, name)).keys()
+        for column, values in dict(getattr(expected, name)).items():
+            np.testing.assert_array_equal(getattr(found, name)[column], values, strict=True)
+    for name in ("params", "opt_state", "state"):
+        leaves = [jax.tree.leaves(getattr(end, name)) for end in (found, expected)]
+        for leaf, other in zip(*leaves, strict=True):
+            assert leaf.dtype == other.dtype
+            assert bits(leaf) == bits(other)
+    assert found.status == expected.status
+
+
+def bits(leaf: jax.Array) -> bytes:
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf).tobytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"record_every": 4},
+        {
+            "batch_size": 6,
+            "record_every": 3,
+            "record_gradient_norm": True,
+            "validation": (X, Y),
+            "stop": jn.Stop(patience=100),
+        },
+        {
+            "batch_size": 8,
+            "drop_last": True,
+            "accumulate": 3,
+            "clip_norm": 0.1,
+            "freeze": lambda path: path == "0/b",
+            "key": jax.random.PRNGKey(3),
+        },
+    ],
+    ids=["whole batches", "validation", "wrapped optimizer"],
+)
+def test_a_run_in_pieces_is_the_run_in_one(tmp_path: Path, options: dict[str, Any]) -> None:
+    expected = train(steps=60, **options)
+    for steps in (5, 29, 60):
+        found = train(tmp_path, steps=steps, **options)
+    assert_same_end(found, expected)
+
+
+def test_in_double_precision(tmp_path: Path, x64: None) -> None:
+    data = (X.astype(np.float64), Y.astype(np.float64))
+    train(tmp_path, steps=10, data=data, batch_size=6)
+    found = train(tmp_path, steps=30, data=data, batch_size=6)
+    assert found.params["0"]["w"].dtype == np.float64
+    assert_same_end(found, train(steps=30, data=data, batch_size=6))
+
+
+def test_a_run_that_has_ended_early_stays_ended(tmp_path: Path) -> None:
+    options = {"steps": 200, "batch_size": 5, "validation": (X, Y), "stop": jn.Stop(patience=2)}
+    options["optimizer"] = optax.sgd(30.0)  # so coarse that it does not get better for long
+    expected = train(**options)
+    assert expected.status == "patience"
+    assert_same_end(train(tmp_path, **options), expected)
+    assert_same_end(train(tmp_path, **options), expected)
+
+
+def test_resuming_compiles_nothing_new(tmp_path: Path) -> None:
+    traces = []
+
+    def apply(params: jn.model.Params, x: jax.Array, *, key: jax.Array | None = None) -> jax.Array:
+        traces.append(x.shape)
+        return NET.apply(params, x, key=key)
+
+    model = jn.Model(NET.init, apply)
+    train(tmp_path, model=model, steps=10)
+    assert traces
+    traces.clear()
+    train(tmp_path, model=model, steps=20)
+    assert not traces
+
+
+def test_a_run_that_diverges_does_so_again(tmp_path: Path) -> None:
+    def explosive(predictions: jax.Array, targets: jax.Array) -> jax.Array:
+        return -jax.numpy.exp(predictions - targets).mean()
+
+    options = {"loss": explosive, "optimizer": optax.sgd(1.0), "steps": 100}
+    errors = []
+    for folder in (None, tmp_path, tmp_path):
+        with pytest.raises(jn.TrainingDiverged, match=r"step \d+") as caught:
+            train(folder, **options)
+        errors.append(caught.value)
+    assert str(errors[0]) == str(errors[1]) == str(errors[2])
+    assert_same_end(errors[2].result, errors[0].result)
+
+
+def test_saves_by_the_clock(tmp_path: Path) -> None:
+    often = jn.Checkpoint(tmp_path, every_seconds=1e-9, keep=1000)
+    train(steps=20, batch_size=6, checkpoint=often)
+    steps = [int(path.name.removeprefix("step-")) for path in sorted(tmp_path.iterdir())]
+    assert steps[0] < 20
+    assert steps[-1] == 20
+
+
+def test_a_damaged_checkpoint_is_made_up_for(tmp_path: Path) -> None:
+    train(tmp_path, steps=20, batch_size=6)
+    file = tmp_path / "step-0000000020" / "run.json"
+    file.write_text(file.read_text() + " ")
+    with pytest.warns(UserWarning, match=r"step-0000000020 is damaged .+ on from step-0000000014"):
+        found = train(tmp_path, steps=30, batch_size=6)
+    assert_same_end(found, train(steps=30, batch_size=6))
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        (
+            {"model": jn.sequential(jn.dense(5), jn.relu, jn.dropout(0.5), jn.dense(1))},
+            r"params/0/w: float32\[3,4\] saved, float32\[3,5\] here",
+        ),
+        ({"optimizer": optax.sgd(0.1)}, r"opt_state/0/mu/0/w: float32\[3,4\] saved, nothing here"),
+        ({"data": (X + 1, Y)}, r"data/x: float32\[20,3\] .*saved, float32\[20,3\] .*here"),
+        ({"key": jax.random.key(4)}, r"key: .*3 saved, .*4 here"),
+    ],
+    ids=["model", "optimizer", "data", "key"],
+)
+def test_another_run_is_refused(saved_run: Path, options: dict[str, Any], difference: str) -> None:
+    with pytest.raises(ValueError, match=rf"^fit: checkpoint must be of this .+{difference}"):
+        train(saved_run, **{"steps": 5, **options})
+
+
+@pytest.fixture(scope="module")
+def saved_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train(folder, steps=5)
+    return folder
+
+
+def test_a_run_that_is_further_than_asked_for(saved_run: Path) -> None:
+    message = (
+        "fit: checkpoint must be of a run that has made at most the 3 steps asked for; "
+        "got one after 5. Pass steps=5 or more, or another directory."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(saved_run, steps=3)
+    assert int(train(saved_run, steps=5).state.step) == 5  # the advice
+
+
+@pytest.mark.slow
+def test_five_kills() -> None:
+    script = Path(__file__).parents[1] / "experiments" / "benchmarks" / "resume.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "5"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^kills +5$", done.stdout, re.MULTILINE)
