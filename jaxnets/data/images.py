@@ -1,0 +1,112 @@
+"""Labelled images in two parts, to learn from and to be tested on."""
+
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxnets.checks import fail
+from jaxnets.data.idx import read_idx
+
+__all__ = ["LabelledImages", "digits", "mnist"]
+
+UCI_DIGITS = Path(__file__).with_name("uci_digits")
+"""The folder of the set that is shipped; its README says where it comes from."""
+
+
+class LabelledImages(NamedTuple):
+    """Images and their labels, NumPy arrays on the host, in two parts.
+
+    Attributes:
+      train: Images ``[examples, height, width]``, float32 in [0, 1] where 1 is ink, and
+        integer labels ``[examples]``.
+      test: The same, of examples that are in the first part neither.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+
+
+def digits() -> LabelledImages:
+    """The 1,797 handwritten digits of 8 x 8 pixels from the UCI repository, shipped with jaxnets.
+
+    The split is fixed: 1,437 digits to learn from and 360 to be tested on, drawn at random once.
+
+    Returns:
+      A `LabelledImages`. The set has 16 levels above white, here sixteenths.
+
+    Example:
+      >>> (x, y), (x_test, y_test) = digits()
+      >>> x.shape, y[:5].tolist(), y_test.shape
+      ((1437, 8, 8), [6, 5, 3, 4, 4], (360,))
+
+    References:
+      Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+      Repository, 1998, doi:10.24432/C50P49, licence CC BY 4.0; its test set, 13 writers.
+    """
+    return _labelled_images("digits", UCI_DIGITS, largest=16)
+
+
+def mnist(folder: str | PathLike[str]) -> LabelledImages:
+    """A set in the format of MNIST: a folder of four IDX files of bytes, plain or gzipped.
+
+    Fashion-MNIST and others of the same format are read as well. The files are
+    ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+    ``t10k-labels-idx1-ubyte``, each with or without ``.gz``.
+
+    Args:
+      folder: Where they are.
+
+    Returns:
+      A `LabelledImages` of bytes / 255.
+
+    Raises:
+      FileNotFoundError: If a file is not there.
+      ValueError: If a file is damaged or holds something else, or two of them do not fit.
+
+    Example:
+      >>> mnist("no/such/folder")
+      Traceback (most recent call last):
+      FileNotFoundError: mnist: folder must hold train-images-idx3-ubyte, plain or .gz; got
+      no/such/folder, where it is not. Pass the folder of the four MNIST files.
+
+    References:
+      LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998.
+    """
+    return _labelled_images("mnist", Path(folder), largest=255)
+
+
+def _labelled_images(function: str, folder: Path, *, largest: int) -> LabelledImages:
+    """Both parts of the set in ``folder``, whose darkest pixel is ``largest``."""
+    train, test = (_part(function, folder, part, largest) for part in ("train", "t10k"))
+    if train[0].shape[1:] != test[0].shape[1:]:
+        rule = f"hold test images of {train[0].shape[1:]} pixels, as the training images are"
+        fail(function, "folder", rule, str(test[0].shape[1:]), "Put files of one set together.")
+    return LabelledImages(train, test)
+
+
+def _part(function: str, folder: Path, part: str, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images and labels of one part, checked against each other."""
+    images = _read_bytes(function, folder, f"{part}-images-idx3-ubyte", axes=3)
+    labels = _read_bytes(function, folder, f"{part}-labels-idx1-ubyte", axes=1)
+    if len(images) != len(labels):
+        rule = f"hold as many labels as images in its {part} files"
+        got = f"{len(labels)} labels and {len(images)} images in {folder}"
+        fail(function, "folder", rule, got, "Put files of one set together.")
+    return images.astype(np.float32) / np.float32(largest), labels.astype(np.int32)
+
+
+def _read_bytes(function: str, folder: Path, name: str, *, axes: int) -> np.ndarray:
+    """The array in the file of that name, plain or gzipped."""
+    places = [folder / name, folder / f"{name}.gz"]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        rule, got = f"hold {name}, plain or .gz", f"{folder}, where it is not"
+        remedy = "Pass the folder of the four MNIST files."
+        fail(function, "folder", rule, got, remedy, error=FileNotFoundError)
+    array = read_idx(path)
+    if array.ndim != axes or array.dtype != np.uint8 or array.size == 0:
+        rule = f"hold bytes on {axes} {'axes' if axes > 1 else 'axis'}, some at least, in {name}"
+        fail(function, "folder", rule, array, "Check that the files have not been interchanged.")
+    return array
