@@ -16,6 +16,7 @@ __all__ = [
     "device_and_precision",
     "fraction",
     "positive_number",
+    "positive_numbers",
     "refuse",
     "whole_number",
     "widths",
@@ -81,6 +82,11 @@ def positive_number(text: str) -> float:
     if not (math.isfinite(number) and number > 0):
         refuse("be a positive finite number", text, "Pass 0.1, for example.")
     return number
+
+
+def positive_numbers(text: str) -> tuple[float, ...]:
+    """An argument type: positive finite numbers separated by commas."""
+    return tuple(positive_number(part) for part in text.split(","))
 
 
 def fraction(text: str) -> float:

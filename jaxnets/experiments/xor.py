@@ -32,15 +32,17 @@ from jaxnets.experiments.command_line import (
 from jaxnets.experiments.published import (
     Table,
     largest_relative_difference,
-    relative_differences,
     xor_table,
 )
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.experiments.setup import INITIALIZERS, OPTIMIZERS, make_optimizer, starting_params
 from jaxnets.experiments.xor_plots import draw_many, draw_one
+from jaxnets.experiments.xor_text import GRADIENTS, show
 from jaxnets.layers import dense
 from jaxnets.model import Model, Params
+from jaxnets.parity import backprop, tutorial
 from jaxnets.training import Sweep, TrainingDiverged, fit, sweep
+from jaxnets.training.step import ValueAndGrad
 from jaxnets.training.wilson import wilson_interval
 
 __all__ = ["EXPERIMENT", "NETS", "Config", "build_model", "main", "run"]
@@ -60,6 +62,8 @@ class Config:
       steps: Full-batch updates.
       lr: Learning rate.
       optimizer: Update rule, a name of `OPTIMIZERS`.
+      backprop: Where the gradient comes from: ``"auto"`` differentiates, ``"hand"`` is the chain
+        rule by hand, ``"tutorial"`` the course's own hand-written rule.
       log_every: Steps between records.
       precision: ``"float32"`` or ``"float64"``.
       seeds: Train so many networks, with seeds from ``seed`` on; None trains one.
@@ -71,19 +75,16 @@ class Config:
     steps: int = 10_001
     lr: float = 1.0
     optimizer: str = "sgd"
+    backprop: str = "auto"
     log_every: int = 100
     precision: str = "float32"
     seeds: int | None = None
 
     @property
-    def net(self) -> str:
-        """The widths from input to output, such as ``"2-2-1"``."""
-        return "-".join(map(str, (2, *self.hidden, 1)))
-
-    @property
     def published(self) -> Table | None:
         """The table that this very configuration printed in the course, or None."""
-        theirs = Config(hidden=self.hidden, log_every=self.log_every)
+        backprop = "auto" if self.backprop == "tutorial" else self.backprop
+        theirs = Config(hidden=self.hidden, log_every=self.log_every, backprop=backprop)
         return xor_table(self.hidden) if self == theirs else None
 
     @property
@@ -107,6 +108,14 @@ def build_model(hidden: Sequence[int], init: str = "torch") -> Model:
     return sequential(*layers)
 
 
+def value_and_grad(config: Config) -> ValueAndGrad | None:
+    """The gradient that ``config.backprop`` names; None stands for automatic differentiation."""
+    if config.backprop == "hand":
+        activations = [sigmoid] * (len(config.hidden) + 1)
+        return functools.partial(backprop.value_and_grad, activations=activations, loss=losses.bce)
+    return tutorial.value_and_grad if config.backprop == "tutorial" else None
+
+
 def run(config: Config, *, progress: bool = False) -> Result:
     """Trains what ``config`` says and reports on it; prints nothing but a progress bar."""
     return _run_one(config, progress) if config.seeds is None else _run_many(config, config.seeds)
@@ -126,6 +135,7 @@ def _run_one(config: Config, progress: bool) -> Result:
         (x, y),
         key=jax.random.key(config.seed),
         params=start,
+        value_and_grad=value_and_grad(config),
         record_every=config.log_every,
     )
     try:
@@ -219,6 +229,7 @@ def _train_many(
         hyperparameters=None if learning_rates is None else {"lr": learning_rates},
         steps=config.steps,
         params=params,
+        value_and_grad=value_and_grad(config),
         record_every=config.log_every,
     )
     outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
@@ -250,70 +261,6 @@ def _median_loss(result: Sweep) -> list[float | None]:
     return median
 
 
-def show(report: dict[str, Any]) -> str:
-    """The report as a person reads it."""
-    config = Config(**report["config"])
-    lines = [
-        f"XOR, {config.net}, {config.optimizer}, learning rate {config.lr:g}, "
-        f"{config.steps} steps, weights: {config.init}, seed {config.seed}",
-        "",
-    ]
-    lines += _show_many(report) if config.seeds is not None else _show_one(report)
-    seconds = report["seconds"]
-    met = "met" if report["success"] else "MISSED"
-    lines += [
-        f"wall time: {seconds['compile']:.3f} s compile, {seconds['run']:.4f} s run",
-        f"criterion {met}: {report['criterion']}",
-    ]
-    if not config.hidden:
-        lines.append(
-            "Why: one layer is one straight line, and no line parts (0,1), (1,0) from (0,0), "
-            "(1,1); the best it can do is to answer 0.5 everywhere, which costs ln 2."
-        )
-    return "\n".join(lines)
-
-
-def _show_one(report: dict[str, Any]) -> list[str]:
-    """Loss table, hypothesis, prediction and accuracy."""
-    history, table = report["history"], report["published"]
-    rows = zip(history["step"], history["loss"], strict=True)
-    if table is None:
-        lines = [f"{'step':>6}  {'loss':>12}"]
-        lines += [f"{step:6d}  {loss:12.10f}" for step, loss in rows]
-    else:
-        lines = [f"{'step':>6}  {'loss':>12}  {'published':>12}  {'relative difference':>19}"]
-        for (step, loss), row in zip(rows, relative_differences(history, table), strict=True):
-            theirs = "" if row is None else f"  {row[0]:12.10f}  {row[1]:19.1e}"
-            lines.append(f"{step:6d}  {loss:12.10f}{theirs}")
-        largest = report["max_relative_difference"]
-        lines.append(f"largest relative difference from the published table: {largest:.1e}")
-    if report["diverged_at"] is not None:
-        lines.append(
-            f"The loss stopped being finite at step {report['diverged_at']}: what follows is of "
-            "the last finite weights. Lower --lr."
-        )
-    return [
-        *lines,
-        "",
-        "hypothesis: " + "  ".join(f"{value:.8f}" for value in report["hypothesis"]),
-        "prediction: " + "  ".join(f"{value:10d}" for value in report["prediction"]),
-        f"accuracy: {report['accuracy']}",
-        "",
-    ]
-
-
-def _show_many(report: dict[str, Any]) -> list[str]:
-    """The share solved and the time per network and step."""
-    low, high = report["interval"]
-    share = report["solved"] / report["members"]
-    return [
-        f"solved: {report['solved']} of {report['members']} networks = {share:.1%} "
-        f"(95% interval {low:.1%} to {high:.1%}), {report['diverged']} diverged",
-        f"time per network and step: {report['ns_per_network_step']:.1f} ns",
-        "",
-    ]
-
-
 def draw(result: Result) -> Any:
     """The pictures of one network, or of many."""
     return draw_one(result) if "train" in result.details else draw_many(result)
@@ -335,6 +282,13 @@ def add_flags(parser: Parser) -> None:
         "--init", choices=INITIALIZERS, default="torch", help="weight initialiser (%(default)s)"
     )
     add_training_flags(parser, steps=10_001, lr=1.0, optimizers=OPTIMIZERS)
+    parser.add_argument(
+        "--backprop",
+        choices=GRADIENTS,
+        default="auto",
+        help="where the gradient comes from: differentiation, the chain rule by hand, or the "
+        "course's own hand-written rule (%(default)s)",
+    )
     add_precision_flag(parser)
     parser.add_argument(
         "--seeds", type=whole_number(1), metavar="N", help="train N networks at once"

@@ -1,0 +1,71 @@
+"""The picture of the initialization experiment."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxnets.experiments.runner import Result
+from jaxnets.plots import line_style, new_figure
+
+__all__ = ["draw_initialization"]
+
+
+def draw_initialization(result: Result) -> Any:
+    """Spread by layer above; below, the share that solves XOR, and the loss where it is best."""
+    report = result.report
+    figure, axes = new_figure(2, 4, width=3.5, height=3.2)
+    for ax in axes.flat:
+        ax.set_visible(False)
+    panels = iter(axes[0])
+    for activation, spread in report["spread"].items():
+        for part in ("activations", "gradients"):
+            _draw_spread(next(panels), activation, part, spread)
+    panels = iter(axes[1])
+    for optimizer, share in report["share_solved"].items():
+        _draw_share(next(panels), optimizer, share, report["config"]["lr"])
+    _draw_loss(next(panels), report)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _style(index: int) -> dict[str, Any]:
+    """One more style than `line_style` has."""
+    style = line_style(index)
+    return {**style, "marker": "v", "linestyle": "-"} if index == 6 else style
+
+
+def _draw_spread(ax: Any, activation: str, part: str, spread: dict[str, Any]) -> None:
+    """One line an initialiser; a spread of 0 has no place on the scale."""
+    ax.set_visible(True)
+    for index, (init, parts) in enumerate(spread.items()):
+        values = np.array(parts[part])
+        layers = 1 + np.arange(len(values))
+        style = {**_style(index), "markevery": 1}
+        ax.semilogy(layers, np.where(values > 0, values, np.nan), label=init, **style)
+    ax.set(xlabel="layer", ylabel="standard deviation", title=f"{activation}: {part}")
+
+
+def _draw_share(ax: Any, optimizer: str, share: dict[str, list[float]], lr: Any) -> None:
+    """A table in greys: initialisers by learning rates."""
+    ax.set_visible(True)
+    percent = 100 * np.array(list(share.values()))
+    ax.imshow(percent, cmap="Greys", vmin=0, vmax=100, aspect="auto")
+    for row, column in np.ndindex(*percent.shape):
+        shade = "white" if percent[row, column] > 50 else "black"
+        text = f"{percent[row, column]:.0f}"
+        ax.text(column, row, text, color=shade, fontsize=9, ha="center", va="center")
+    ax.set_xticks(range(len(lr)), [f"{rate:g}" for rate in lr])
+    ax.set_yticks(range(len(share)), list(share))
+    ax.set(xlabel="learning rate", title=f"XOR solved (%), {optimizer}")
+    ax.grid(visible=False)
+
+
+def _draw_loss(ax: Any, report: dict[str, Any]) -> None:
+    """Every initialiser where it does best."""
+    ax.set_visible(True)
+    history = report["history"]
+    for index, init in enumerate(report["best"]):
+        ax.semilogy(history["step"], history[f"loss_{init}"], **_style(index))
+    ax.set(xlabel="step", ylabel="binary cross-entropy (nats)")
+    ax.set_title("Median loss at the best setting")

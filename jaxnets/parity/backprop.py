@@ -1,0 +1,135 @@
+"""Backpropagation through a multilayer perceptron, by hand.
+
+For the course's network l1 = X w1 + b1, a1 = f1(l1), l2 = a1 w2 + b2, a2 = f2(l2), L = loss(a2):
+
+  d_a2 = dL/da2                                  (the loss)
+  d_l2 = d_a2 f2'(l2)                            (the activation)
+  d_w2 = a1^T d_l2,   d_b2 = sum of d_l2         (the dense layer's parameters)
+  d_a1 = d_l2 w2^T                               (its input: the layer below)
+  d_l1 = d_a1 f1'(l1)
+  d_w1 = X^T d_l1,    d_b1 = sum of d_l1
+
+and so on for any depth. There is no automatic differentiation in this.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from jaxnets import activations as library_activations
+from jaxnets import losses as library_losses
+from jaxnets.checks import fail
+from jaxnets.parity.formulas import ACTIVATIONS, LOSSES
+from jaxnets.parity.formulas.layers import dense
+
+__all__ = ["value_and_grad"]
+
+
+def value_and_grad(
+    params: Any, x: Any, y: Any, *, activations: Sequence[Any], loss: Any
+) -> tuple[Any, Any]:
+    """The loss of a multilayer perceptron and its gradient by all parameters, by hand.
+
+      l_k = a_(k-1) w_k + b_k,   a_k = f_k(l_k)            a_0 = X, k = 1 ... depth
+      L   = loss(a_depth, Y)
+
+      d_a_depth = dL/da_depth
+      d_l_k     = d_a_k f_k'(l_k)
+      d_w_k     = a_(k-1)^T d_l_k
+      d_b_k     = sum over the batch of d_l_k
+      d_a_(k-1) = d_l_k w_k^T
+
+    Derivation: w_k acts on L only through l_k, l_k only through a_k, and a_k only through
+    l_(k+1); the chain rule multiplies these links, from the loss backwards. What each link is
+    stands with dense, with the activation and with the loss.
+
+    Symbols: X [batch, in]; Y the targets that the loss takes; w_k [in_k, out_k]; b_k [out_k];
+    l_k, a_k, d_l_k, d_a_k [batch, out_k]; L a number; d_w_k, d_b_k like w_k, b_k.
+
+    Args:
+      params: The parameters of ``sequential(dense, activation, dense, activation, ...)``, or of
+        `jaxnets.mlp` without dropout: ``{"0": {"w": ..., "b": ...}, "2": ..., "4": ...}``. Dense
+        layers without a bias have no ``"b"``.
+      x: Inputs, ``[batch, in]``.
+      y: Targets.
+      activations: One activation of jaxnets a dense layer: the function, such as
+        ``jaxnets.sigmoid``, its name, or a ``functools.partial`` of it with its options. A layer
+        without an activation, such as a linear output, has ``jaxnets.identity``.
+      loss: A loss of jaxnets, likewise.
+
+    Returns:
+      ``(loss, gradient)``, as ``jax.value_and_grad`` gives them: the gradient is a dict like
+      ``params``.
+
+    Raises:
+      ValueError: If the parameters are not those of such a network, there is not one activation
+        a dense layer, or there is no formula for an activation or the loss.
+
+    Example:
+      Training without automatic differentiation:
+
+      >>> import jax, optax, jaxnets as jn
+      >>> x, y = jn.data.xor()
+      >>> net = jn.sequential(jn.dense(10), jn.sigmoid, jn.dense(1), jn.sigmoid)
+      >>> by_hand = partial(value_and_grad, activations=[jn.sigmoid, jn.sigmoid], loss="bce")
+      >>> run = partial(jn.fit, net, jn.losses.bce, optax.sgd(1.0), (x, y), steps=1000)
+      >>> result = run(key=jax.random.key(0), value_and_grad=by_hand)
+      >>> autodiff = run(key=jax.random.key(0))
+      >>> bool(abs(result.history["loss"] - autodiff.history["loss"]).max() < 1e-3)
+      True
+
+    References:
+      Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+      1986.
+    """
+    names = _dense_names(params, activations)
+    units = [formula_of("activation", f, ACTIVATIONS, library_activations) for f in activations]
+    steps_back = []
+    a = x
+    for name, unit in zip(names, units, strict=True):
+        l1, dense_back = dense(params[name], a)
+        a, unit_back = unit({}, l1)
+        steps_back.append((name, dense_back, unit_back))
+
+    value, d_a = formula_of("loss", loss, LOSSES, library_losses)(a, y)
+    gradient = {}
+    for name, dense_back, unit_back in reversed(steps_back):
+        _, d_l1 = unit_back(d_a)
+        gradient[name], d_a = dense_back(d_l1)
+    return value, {name: gradient[name] for name in params}
+
+
+def formula_of(
+    kind: str, function: Any, formulas: dict[str, Callable[..., Any]], library: Any
+) -> Callable[..., Any]:
+    """The hand formula of a function of the library.
+
+    Args:
+      kind: ``"activation"`` or ``"loss"``, for the error.
+      function: The function, its name, or a ``functools.partial`` of it.
+      formulas: The formulas by name.
+      library: The module that the function is of.
+    """
+    if isinstance(function, partial):
+        inner = formula_of(kind, function.func, formulas, library)
+        return partial(inner, **function.keywords)
+    name = function if isinstance(function, str) else getattr(function, "__name__", "")
+    if name not in formulas or function not in (name, getattr(library, name)):
+        remedy = f"Pass {sorted(formulas)[0]!r}, for example."
+        rule = f"be a {kind} of jaxnets, or its name"
+        fail("backprop.value_and_grad", kind, rule, function, remedy)
+    return formulas[name]
+
+
+def _dense_names(params: Any, activations: Sequence[Any]) -> list[str]:
+    """The keys of the dense layers in the order of the network."""
+    names = [str(2 * i) for i in range(len(activations))]
+    if not names or set(names) != set(params) or not all("w" in params[name] for name in names):
+        fail(
+            "backprop.value_and_grad",
+            "params",
+            f"be those of {len(activations)} dense layers, {names}, one for each activation",
+            f"the entries {sorted(params)}",
+            "Pass one activation a dense layer, jaxnets.identity for a linear one.",
+        )
+    return names

@@ -1,0 +1,221 @@
+"""Entries of the layers and of the combinators."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnets import activations, combinators, layers
+from jaxnets.parity.entries.entry import Case, Entry
+from jaxnets.parity.formulas import ACTIVATIONS, COMBINATORS, LAYERS
+
+__all__ = ["layer_entries"]
+
+Arrays = Callable[..., np.ndarray]
+
+
+def layer_entries() -> list[Entry]:
+    """One entry for each layer and each combinator but `jaxnets.mlp`, which is a network."""
+    return [*_parameter_layers(), *_rearranging_layers(), *_combinators()]
+
+
+def _parameter_layers() -> list[Entry]:
+    """Layers with parameters of their own."""
+    return [
+        _entry("dense", "d_w, d_b, d_x; leading axes, no bias", _dense, _dense_cases()),
+        _entry("layer_norm", "d_scale, d_shift, d_x; eps", _with_eps, _norm_cases("shift")),
+        _entry("rms_norm", "d_scale, d_x; eps", _with_eps, _norm_cases()),
+        _entry("embedding", "d_table; repeated indices", _embedding, _embedding_cases()),
+        _entry("parametric_relu", "d_alpha, d_x; kinks", _parametric_relu, _slope_cases()),
+    ]
+
+
+def _entry(name: str, compared: str, library: Callable[..., Any], cases: dict[str, Case]) -> Entry:
+    factory = getattr(layers, name)
+
+    def apply(at: Any, data: Any, **options: Any) -> Any:
+        return library(factory, at, data, **options)
+
+    return Entry(name, "layer", compared, apply, LAYERS[name], _adapt, cases)
+
+
+def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Both gradients of a layer; indices, which are data, have none."""
+
+    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
+        value, backward = formula(at.get("params", {}), **{"x": at.get("x"), **data}, **options)
+
+        def gradients(d_value: Any) -> Any:
+            d_params, d_x = backward(d_value)
+            return {name: {"params": d_params, "x": d_x}[name] for name in at}
+
+        return value, gradients
+
+    return value_and_backward
+
+
+def _normal() -> Arrays:
+    rng = np.random.default_rng(0)
+    return lambda *shape: rng.standard_normal(shape)
+
+
+def _dense(factory: Any, at: Any, data: Any) -> Any:
+    features = at["params"]["w"].shape[1]
+    return factory(features, use_bias="b" in at["params"]).apply(at["params"], at["x"])
+
+
+def _dense_cases() -> dict[str, Case]:
+    normal = _normal()
+    params = {"w": normal(3, 4), "b": normal(4)}
+    return {
+        "batch": Case({"params": params, "x": normal(5, 3)}),
+        "square": Case({"params": {"w": normal(3, 3), "b": normal(3)}, "x": normal(5, 3)}),
+        "leading axes": Case({"params": params, "x": normal(2, 3, 3)}),
+        "no bias": Case({"params": {"w": params["w"]}, "x": normal(5, 3)}),
+    }
+
+
+def _with_eps(factory: Any, at: Any, data: Any, **options: Any) -> Any:
+    return factory(**options).apply(at["params"], at["x"])
+
+
+def _norm_cases(*shift: str) -> dict[str, Case]:
+    """The eps of layer_norm and rms_norm; rows of equal features, where only eps is left."""
+    normal = _normal()
+    params = {name: normal(5) for name in ("scale", *shift)}
+    return {
+        "batch": Case({"params": params, "x": normal(4, 5)}),
+        "leading axes": Case({"params": params, "x": normal(2, 2, 5)}),
+        "eps=0.1": Case({"params": params, "x": normal(4, 5)}, options={"eps": 0.1}),
+        "equal features": Case(
+            {"params": params, "x": np.full((2, 5), 0.5)}, options={"eps": 1e-5}, kink=True
+        ),
+    }
+
+
+def _embedding(factory: Any, at: Any, data: Any) -> Any:
+    return factory(*at["params"]["table"].shape).apply(at["params"], data["x"])
+
+
+def _embedding_cases() -> dict[str, Case]:
+    params = {"table": _normal()(5, 3)}
+    indices = np.array([[0, 4, 1], [1, 1, 0]])
+    return {"indices": Case({"params": params}, {"x": indices})}
+
+
+def _parametric_relu(factory: Any, at: Any, data: Any) -> Any:
+    return factory(per_feature=at["params"]["alpha"].ndim == 1).apply(at["params"], at["x"])
+
+
+def _slope_cases() -> dict[str, Case]:
+    normal = _normal()
+    one, many = {"alpha": np.array(0.25)}, {"alpha": normal(4)}
+    return {
+        "one slope": Case({"params": one, "x": normal(5, 4)}),
+        "one a feature": Case({"params": many, "x": normal(2, 3, 4)}),
+        "kinks": Case({"params": many, "x": np.zeros((2, 4))}, kink=True),
+    }
+
+
+def _rearranging_layers() -> list[Entry]:
+    """Layers without parameters."""
+    normal = _normal()
+    flatten = _entry(
+        "flatten",
+        "d_x",
+        lambda factory, at, data: factory().apply({}, at["x"]),
+        {"blocks": Case({"x": normal(3, 2, 4)}), "batch": Case({"x": normal(3)})},
+    )
+    dropout = Entry(
+        "dropout",
+        "layer",
+        "d_x, given the mask",
+        _dropout,
+        LAYERS["dropout"],
+        _adapt_dropout,
+        {
+            "rate=0.5": Case({"x": normal(6, 5)}, _key(), {"rate": 0.5}),
+            "rate=0.2": Case({"x": normal(2, 3, 4)}, _key(), {"rate": 0.2}),
+        },
+    )
+    return [flatten, dropout]
+
+
+def _key() -> dict[str, np.ndarray]:
+    return {"key": np.asarray(jax.random.key_data(jax.random.key(0)))}
+
+
+def _dropout(at: Any, data: Any, *, rate: float) -> Any:
+    key = jax.random.wrap_key_data(data["key"])
+    return layers.dropout(rate).apply({}, at["x"], key=key)
+
+
+def _adapt_dropout(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula gets the mask that the layer draws: where it lets ones through."""
+
+    def value_and_backward(at: Any, data: Any, *, rate: float) -> Any:
+        mask = np.asarray(_dropout({"x": np.ones_like(at["x"])}, data, rate=rate)) != 0
+        return _adapt(formula)(at, {"mask": mask}, rate=rate)
+
+    return value_and_backward
+
+
+def _combinators() -> list[Entry]:
+    """Layers of layers, each made of the library's and of the formulas' parts alike."""
+    normal = _normal()
+    dense, again = {"w": normal(3, 3), "b": normal(3)}, {"w": normal(3, 3), "b": normal(3)}
+    norm = {"scale": normal(3), "shift": normal(3)}
+    x = normal(4, 3)
+    tanh, relu, softmax = (ACTIVATIONS[name] for name in ("tanh", "relu", "softmax"))
+    by_hand, norm_by_hand = LAYERS["dense"], LAYERS["layer_norm"]
+    model = layers.dense(3)
+
+    sequence = combinators.sequential(
+        model, layers.layer_norm(), activations.relu, model, activations.softmax
+    )
+    branches = combinators.parallel(model, activations.tanh, model)
+    detour = combinators.residual(combinators.sequential(model, activations.tanh))
+    unit = combinators.perceptron()
+    narrow = {"w": normal(3, 1), "b": normal(1)}
+    return [
+        _combinator(
+            "sequential",
+            "dense, layer_norm, relu, dense, softmax",
+            sequence,
+            lambda formula: formula(by_hand, norm_by_hand, relu, by_hand, softmax),
+            {"params": {"0": dense, "1": norm, "3": again}, "x": x},
+        ),
+        _combinator(
+            "parallel",
+            "dense + tanh + dense",
+            branches,
+            lambda formula: formula(by_hand, tanh, by_hand),
+            {"params": {"0": dense, "2": again}, "x": x},
+        ),
+        _combinator(
+            "residual",
+            "x + tanh(dense)",
+            detour,
+            lambda formula: formula(COMBINATORS["sequential"](by_hand, tanh)),
+            {"params": {"0": dense}, "x": x},
+        ),
+        _combinator(
+            "perceptron", "d_w, d_b, d_x", unit, lambda formula: formula, {"params": narrow, "x": x}
+        ),
+    ]
+
+
+def _combinator(
+    name: str, compared: str, model: Any, build: Callable[..., Any], at: dict[str, Any]
+) -> Entry:
+    """An entry of one case whose formula ``build`` puts together from its parts."""
+    return Entry(
+        name,
+        "layer",
+        compared,
+        lambda at, data: model.apply(at["params"], at["x"]),
+        COMBINATORS[name],
+        lambda formula: _adapt(build(formula)),
+        {"batch": Case(at)},
+    )

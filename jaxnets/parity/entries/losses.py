@@ -1,0 +1,160 @@
+"""Entries of the losses."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jaxnets import losses
+from jaxnets.parity.entries.entry import Case, Entry
+from jaxnets.parity.formulas import LOSSES
+from jaxnets.parity.formulas.arrays import column
+
+__all__ = ["loss_entries"]
+
+EXAMPLES, WIDTH = 6, 4
+
+LABELLED = ("cross_entropy", "nll")
+"""Losses that take class labels too."""
+
+OPTIONS = {
+    "bce": "certainty",
+    "bce_with_logits": "pos_weight",
+    "cross_entropy": "labels, classes, smoothing",
+    "focal": "gamma, alpha",
+    "hinge": "kink",
+    "huber": "delta",
+    "mae": "kink",
+    "nll": "labels, classes",
+    "rmse": "kink",
+    "smooth_l1": "beta, kink",
+}
+"""What is tried besides reductions and weights."""
+
+
+def loss_entries() -> list[Entry]:
+    """One entry for each formula of a loss."""
+    return [
+        Entry(
+            name=name,
+            kind="loss",
+            compared=", ".join(["loss, gradient", "reductions", "weights", *_option_text(name)]),
+            library=functools.partial(_library, getattr(losses, name)),
+            formula=formula,
+            adapt=_adapt,
+            cases=_cases(name),
+        )
+        for name, formula in LOSSES.items()
+    ]
+
+
+def _option_text(name: str) -> list[str]:
+    return [OPTIONS[name]] if name in OPTIONS else []
+
+
+def _library(loss: Callable[..., Any], at: Any, data: Any, **options: Any) -> Any:
+    return loss(at, **data, **options)
+
+
+def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Each value of the loss has a gradient of its own, which its cotangent multiplies."""
+
+    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
+        value, gradient = formula(at, **data, **options)
+        return value, lambda d_value: gradient * column(d_value, gradient)
+
+    return value_and_backward
+
+
+def _cases(name: str) -> dict[str, Case]:
+    """Every reduction, with and without weights, and what else the loss has."""
+    rng = np.random.default_rng(0)
+    x, y = _predictions(name, rng), _targets(name, rng)
+    by_example = rng.uniform(0.5, 2, EXAMPLES)
+    cases = {}
+    for reduction in ("mean", "sum", "none"):
+        options = {"reduction": reduction}
+        cases[reduction] = Case(x, {"targets": y}, options)
+        cases[f"{reduction}, weights"] = Case(x, {"targets": y, "weights": by_example}, options)
+    if name not in (*LABELLED, "kl_divergence"):
+        by_element = rng.uniform(0.5, 2, x.shape)
+        cases["weight an element"] = Case(x, {"targets": y, "weights": by_element})
+    special = _label_cases(name, x, y) if name in LABELLED else _element_cases(name, x, y)
+    for label, case in special.items():
+        cases[label] = case._replace(data={"targets": y, "weights": by_example, **case.data})
+    return cases
+
+
+def _predictions(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Predictions that the loss takes."""
+    logits = rng.standard_normal((EXAMPLES, WIDTH))
+    if name == "bce":
+        probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
+        return probabilities
+    if name in ("nll", "kl_divergence"):
+        logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
+    return logits
+
+
+def _targets(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Targets that the loss takes; some probabilities are 0 and 1."""
+    if name in (*LABELLED, "kl_divergence"):
+        distributions = rng.dirichlet(np.ones(WIDTH), EXAMPLES)
+        distributions[0] = np.eye(WIDTH)[1]
+        return distributions
+    if name in ("bce", "bce_with_logits", "focal"):
+        return np.clip(rng.uniform(-0.5, 1.5, (EXAMPLES, WIDTH)), 0, 1)
+    if name == "hinge":
+        return np.where(rng.uniform(size=(EXAMPLES, WIDTH)) < 0.5, -1.0, 1.0)
+    return rng.standard_normal((EXAMPLES, WIDTH))
+
+
+def _element_cases(name: str, x: np.ndarray, y: np.ndarray) -> dict[str, Case]:
+    """Options, kinks and ends of the losses of one value an element."""
+    certain = np.resize([0.0, 1.0], x.shape)
+    cases: dict[str, dict[str, Case]] = {
+        "bce": {"certainty": Case(certain, kink=True)},
+        "bce_with_logits": {
+            "pos_weight": Case(x, {"pos_weight": np.array(3.0)}),
+            "pos_weight a feature": Case(x, {"pos_weight": np.array([0.5, 1.0, 2.0, 4.0])}),
+        },
+        "focal": {
+            "gamma=0.5": Case(x, options={"gamma": 0.5}),
+            "gamma=0": Case(x, options={"gamma": 0.0}),
+            "alpha=None": Case(x, options={"alpha": None}),
+        },
+        "hinge": {"kinks": Case(y.copy(), kink=True)},
+        "huber": {
+            "delta=0.5": Case(x, options={"delta": 0.5}),
+            "|e|=delta": Case(y + 0.5, {"targets": y}, {"delta": 0.5}, kink=True),
+        },
+        "mae": {"kinks": Case(y.copy(), kink=True)},
+        "rmse": {"kinks": Case(y.copy(), options={"reduction": "none"}, kink=True)},
+        "smooth_l1": {
+            "beta=0.5": Case(x, options={"beta": 0.5}),
+            "beta=0": Case(x, options={"beta": 0.0}),
+            "kinks": Case(y.copy(), options={"beta": 0.0}, kink=True),
+        },
+    }
+    return cases.get(name, {})
+
+
+def _label_cases(name: str, x: np.ndarray, y: np.ndarray) -> dict[str, Case]:
+    """Labels, class weights, examples to ignore, leading axes and label smoothing."""
+    labels = {"targets": np.array([3, 0, 1, 1, 2, 0])}
+    by_class = {"class_weights": np.array([0.5, 1.0, 2.0, 4.0])}
+    blocks = {"targets": labels["targets"].reshape(2, 3), "weights": np.array([1.0, 2.0])}
+    cases = {
+        "labels": Case(x, labels),
+        "labels, class weights": Case(x, {**labels, **by_class}),
+        "labels, class weights, sum": Case(x, {**labels, **by_class}, {"reduction": "sum"}),
+        "class weights": Case(x, by_class),
+        "ignored": Case(x, {**labels, **by_class}, {"ignore_index": 1}),
+        "leading axes": Case(x.reshape(2, 3, WIDTH), blocks),
+    }
+    if name == "cross_entropy":
+        smooth = {"label_smoothing": 0.1}
+        cases["smoothing"] = Case(x, by_class, smooth)
+        cases["labels, smoothing"] = Case(x, {**labels, **by_class}, smooth)
+    return cases
