@@ -128,15 +128,20 @@ def _run_chunks(
 
 
 def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Params | None]:
-    """One chunk; up to a step that is not finite, if there is one."""
+    """One chunk, up to the first step that is not finite if there is one."""
     chunk = _advance(run, progress, stop)
-    failed = None
-    if not chunk.finite:
-        # The steps before the bad one are made again: a rerun costs less than keeping the
-        # state before every step inside the loop.
-        failed = chunk.state.params
-        chunk = _advance(run, progress, int(chunk.state.step) - 1)
-    return _after(run, progress, chunk), failed
+    if chunk.finite:
+        return _after(run, progress, chunk), None
+    # Steps are made again to find the last finite state: that costs a run that fails a few
+    # reruns of a chunk, where looking at every parameter at every step would slow them all.
+    bad = int(chunk.state.step)
+    low, high = int(progress.state.step), bad
+    while high - low > 1:
+        # The step before is the likely one; after that, halves.
+        middle = high - 1 if high >= bad - 1 else (low + high) // 2
+        low, high = (middle, high) if _advance(run, progress, middle).finite else (low, middle)
+    last = _advance(run, progress, low)
+    return _after(run, progress, last), _advance(run, progress, high).state.params
 
 
 def _advance(run: Run, progress: Progress, stop: int) -> Chunk:

@@ -16,6 +16,10 @@ from jaxnets.training.batching import Batching
 
 __all__ = ["Chunk", "Schedule", "Steps", "run_steps"]
 
+PAGE = 32
+"""Consecutive records that a block collects before they go to the table. XLA compiles a loop over
+so few bytes into one native call on a CPU, several times as fast as a loop over a large table."""
+
 
 class Schedule(NamedTuple):
     """When things happen in a run; fixed when it is compiled.
@@ -39,9 +43,10 @@ class Schedule(NamedTuple):
 
     def block_end(self, at: jax.Array, stop: Any) -> jax.Array:
         """Where a block of full batches that starts at ``at`` has to end."""
-        ends = [jnp.asarray(stop, jnp.int32), _next_multiple(at, self.record_every)]
+        every = self.record_every
+        ends = [jnp.asarray(stop, jnp.int32), at + PAGE if every == 1 else _next(at, every)]
         if self.evaluate_every:
-            ends.append(_next_multiple(at, self.evaluate_every))
+            ends.append(_next(at, self.evaluate_every))
         if self.batching.shuffled:
             per_epoch = self.batching.per_epoch
             ends.append(at // per_epoch * per_epoch + self.batching.full)
@@ -78,15 +83,16 @@ class Table(NamedTuple):
     @classmethod
     def empty(cls, capacity: int, row: dict[str, Any]) -> "Table":
         """A table for rows of these shapes and dtypes."""
-        columns = {
-            name: jnp.zeros((capacity, *shape.shape), shape.dtype) for name, shape in row.items()
-        }
-        return cls(columns, jnp.zeros((), jnp.int32))
+        # One page more than the capacity, for a page is written whole however little it holds.
+        return cls(_zeros(capacity + PAGE, row), jnp.zeros((), jnp.int32))
 
-    def add(self, row: dict[str, Any], *, keep: Any = True) -> "Table":
-        """The table with one more row; a row that is not kept is written over by the next."""
-        columns = {name: self.columns[name].at[self.rows].set(row[name]) for name in self.columns}
-        return Table(columns, self.rows + keep)
+    def add(self, page: dict[str, Any], count: Any) -> "Table":
+        """The table with ``count`` rows of a page more; the rest is written over by the next."""
+        columns = {
+            name: lax.dynamic_update_slice_in_dim(column, page[name], self.rows, axis=0)
+            for name, column in self.columns.items()
+        }
+        return Table(columns, self.rows + jnp.asarray(count, jnp.int32))
 
 
 class Chunk(NamedTuple):
@@ -151,43 +157,56 @@ def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any
 
 
 def _train_block(schedule: Schedule, steps: Steps, chunk: Chunk, order: Any, stop: Any) -> Chunk:
-    """Makes the steps of one block and records its first."""
+    """Makes the steps of one block and records what is due of them."""
     at = chunk.state.step
+    every = schedule.record_every
+    length = PAGE if every == 1 else 1
+    empty = _zeros(length, jax.eval_shape(steps.advance, chunk.state, order)[2])
 
     def full_batches() -> Any:
-        if schedule.record_every == 1:
-            return steps.advance(chunk.state, order)
-        return _advance_to(steps, chunk.state, order, schedule.block_end(at, stop))
+        return _advance_to(steps, chunk.state, order, schedule.block_end(at, stop), empty)
+
+    def last_batch() -> Any:
+        state, finite, metrics = steps.advance(chunk.state, order, rest=True)
+        return state, finite, _put(empty, 0, metrics)
 
     if schedule.batching.rest:
-        position = at % schedule.batching.per_epoch
-        state, finite, metrics = lax.cond(
-            position == schedule.batching.full,
-            lambda: steps.advance(chunk.state, order, rest=True),
-            full_batches,
-        )
+        is_last = at % schedule.batching.per_epoch == schedule.batching.full
+        state, finite, page = lax.cond(is_last, last_batch, full_batches)
     else:
-        state, finite, metrics = full_batches()
-    # A block that a record is not due for is written over by the next one.
-    records = chunk.records.add(metrics, keep=finite & (at % schedule.record_every == 0))
+        state, finite, page = full_batches()
+    count = state.step - at if every == 1 else at % every == 0
+    records = chunk.records.add(page, count)
     return chunk._replace(state=state, finite=finite, going=finite, records=records)
 
 
-def _advance_to(steps: Steps, state: Any, order: Any, end: Any) -> Any:
-    """Full batches up to ``end``, with the metrics of the first."""
+def _advance_to(steps: Steps, state: Any, order: Any, end: Any, page: Any) -> Any:
+    """Full batches up to ``end``, with the metrics of as many of the first as the page holds."""
     at = state.step
+    length = len(jax.tree.leaves(page)[0])
 
     def body(carry: Any) -> Any:
-        state, _, kept = carry
+        state, _, page = carry
         new, finite, metrics = steps.advance(state, order)
-        is_first = state.step == at
-        kept = jax.tree.map(lambda value, old: jnp.where(is_first, value, old), metrics, kept)
-        return new, finite, kept
+        row = state.step - at
+        if length > 1:
+            return new, finite, _put(page, row, metrics)
+        first = jax.tree.map(
+            lambda kept, value: jnp.where(row == 0, value[None], kept), page, metrics
+        )
+        return new, finite, first
 
-    shapes = jax.eval_shape(steps.advance, state, order)[2]
-    nothing = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    start = (state, jnp.array(True), nothing)
+    start = (state, jnp.array(True), page)
     return lax.while_loop(lambda carry: carry[1] & (carry[0].step < end), body, start)
+
+
+def _put(page: dict[str, Any], row: Any, metrics: dict[str, Any]) -> dict[str, Any]:
+    return {name: column.at[row].set(metrics[name]) for name, column in page.items()}
+
+
+def _zeros(length: int, row: dict[str, Any]) -> dict[str, Any]:
+    """A page of so many rows of these shapes and dtypes."""
+    return {name: jnp.zeros((length, *leaf.shape), leaf.dtype) for name, leaf in row.items()}
 
 
 def _evaluated(schedule: Schedule, steps: Steps, chunk: Chunk) -> Chunk:
@@ -199,12 +218,14 @@ def _evaluated(schedule: Schedule, steps: Steps, chunk: Chunk) -> Chunk:
 
     def evaluated() -> Chunk:
         row, best, going = evaluate(chunk.state, chunk.best)
-        return chunk._replace(best=best, going=going, evaluations=chunk.evaluations.add(row))
+        page = {name: value[None] for name, value in row.items()}
+        evaluations = chunk.evaluations.add(page, 1)
+        return chunk._replace(best=best, going=going, evaluations=evaluations)
 
     due = chunk.finite & (step % schedule.evaluate_every == 0)
     chunk = lax.cond(due, evaluated, lambda: chunk)
     return chunk
 
 
-def _next_multiple(at: jax.Array, every: int) -> jax.Array:
+def _next(at: jax.Array, every: int) -> jax.Array:
     return (at // every + 1) * every

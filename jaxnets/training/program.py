@@ -60,7 +60,8 @@ def run_chunk(
         metrics = {"loss": value}
         if program.gradient_norm:
             metrics["gradient_norm"] = optax.tree.norm(gradient)
-        finite = _all_finite((value, gradient, params))
+        # Only the loss is looked at in the loop; a bad parameter shows in the next one.
+        finite = jnp.isfinite(value)
         return TrainState(params, opt_state, state.key, state.step + 1), finite, metrics
 
     def judged(state: TrainState, best: Best | None) -> Any:
@@ -77,7 +78,9 @@ def run_chunk(
         draw=lambda state, epoch: batching.order(state.key, epoch),
         evaluate=None if program.evaluation is None else judged,
     )
-    return run_steps(program.schedule, steps, state, best, stop)
+    chunk = run_steps(program.schedule, steps, state, best, stop)
+    finite = chunk.finite & _all_finite(chunk.state.params)
+    return chunk._replace(finite=finite, going=chunk.going & finite)
 
 
 @functools.partial(jax.jit, static_argnums=0)

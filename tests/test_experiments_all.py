@@ -1,0 +1,187 @@
+"""``python -m jaxnets.experiments``: the list, and every experiment on one page."""
+
+import dataclasses
+import html.parser
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from jaxnets.experiments import __main__ as command
+from jaxnets.experiments import all as run_all
+from jaxnets.experiments import catalogue, runner
+from jaxnets.plots import new_figure
+
+COURSE = ["perceptron", "xor"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    steps: int = 1000
+
+
+def make_experiment(name, *, success=True, error=None):
+    """An experiment that takes no time; its report names an entity, to see that it is escaped."""
+
+    def run(config, *, progress=False):
+        if error is not None:
+            raise error
+        report = {
+            "experiment": name,
+            "config": dataclasses.asdict(config),
+            "criterion": "1 < 2",
+            "success": success,
+            "metrics": {"loss": 0.25, "steps": config.steps},
+            "history": {"step": [0], "loss": [0.25]},
+            "seconds": {"compile": 0.0, "run": 1.0},
+        }
+        return runner.Result(report, {}, {})
+
+    return runner.Experiment(
+        name=name,
+        summary=f"What {name} shows.",
+        config=Config,
+        add_flags=lambda parser: parser.add_argument("--steps", type=int, default=500),
+        run=run,
+        show=lambda report: f"{report['config']['steps']} steps & more",
+        draw=lambda result: new_figure()[0],
+        short={"steps": 7} if name == "short" else {},
+    )
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Puts experiments in place of the real ones."""
+
+    def installed(*experiments):
+        by_name = {experiment.name: experiment for experiment in experiments}
+        monkeypatch.setattr(run_all, "summaries", lambda: dict.fromkeys(by_name, ""))
+        monkeypatch.setattr(run_all, "load", by_name.get)
+
+    return installed
+
+
+class Page(html.parser.HTMLParser):
+    """What a page links to, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.open = [], set(), []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("href", "src"):
+                self.links.append(value)
+            if name == "id":
+                self.ids.add(value)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_all_it_links_to_is_there(install, tmp_path, capsys):
+    install(make_experiment("one"), make_experiment("short"))
+    folder = tmp_path / "new" / "folder"
+    assert command.main(["all", "--out", str(folder)]) == 0
+    text = (folder / "index.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert page.ids == {"one", "short"}
+    assert page.links
+    for link in page.links:
+        assert link.removeprefix("#") in page.ids if link[0] == "#" else (folder / link).exists()
+    assert "1 &lt; 2" in text
+    assert "steps &amp; more" in text
+    assert "2 of 2 experiments met" in text
+    assert capsys.readouterr().out.endswith(f"page: {folder / 'index.html'}\n")
+
+
+def test_short_settings_are_used_and_said_and_others_are_the_flags(install, tmp_path):
+    install(make_experiment("one"), make_experiment("short"))
+    run_all.main(["--out", str(tmp_path)])
+    steps = {
+        name: json.loads((tmp_path / name / "config.json").read_text())["steps"]
+        for name in ("one", "short")
+    }
+    assert steps == {"one": 500, "short": 7}
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("with steps = 7") == 1
+
+
+def test_one_that_misses_and_one_that_fails_are_shown_and_lose_no_other(install, tmp_path, capsys):
+    install(
+        make_experiment("missing", success=False),
+        make_experiment("failing", error=RuntimeError("no <luck>")),
+        make_experiment("fine"),
+    )
+    assert run_all.main(["--out", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in printed[:3]] == ["missed", "failed", "met"]
+    text = (tmp_path / "index.html").read_text()
+    assert "no &lt;luck&gt;" in text
+    assert "1 of 3 experiments met" in text
+    assert Page(text).open == []
+    assert not (tmp_path / "failing.png").exists()
+
+
+REFUSED = {
+    "no folder": ([], r"--out must name a folder; got none\. Pass --out runs/all"),
+    "a file": (["--out", __file__], r"--out must name a folder that can be written; got .*a file"),
+    "typo": (["--uot", "x"], r"arguments must be known; got --uot x"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_wrong_command_line_is_one_line_and_code_2(case, capsys):
+    arguments, message = REFUSED[case]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["all", *arguments])
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error)
+
+
+def test_the_list_names_every_experiment_and_no_helper(capsys):
+    assert command.main([]) == 0
+    printed = capsys.readouterr().out
+    names = [line.split()[0] for line in printed.splitlines() if line.startswith("  ")]
+    assert names == list(catalogue.summaries())
+    assert names[:2] == COURSE
+    assert not {"all", "runner", "page", "catalogue", "digits_plots"} & set(names)
+    assert all(summary.endswith(".") for summary in catalogue.summaries().values())
+
+
+def test_a_name_that_is_not_all_gets_the_right_command(capsys):
+    assert command.main(["xor"]) == 2
+    assert "write python -m jaxnets.experiments.xor" in capsys.readouterr().err
+
+
+def test_the_list_imports_no_experiment():
+    code = """
+import sys
+from jaxnets.experiments.catalogue import summaries
+assert summaries()
+print([name for name in sys.modules if name.startswith("jaxnets.experiments.")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['jaxnets.experiments.catalogue']\n"
+
+
+@pytest.mark.parametrize("name", catalogue.summaries())
+def test_every_short_form_names_real_settings(name):
+    experiment = run_all.load(name)
+    assert experiment.name == name
+    fields = {part.name for part in dataclasses.fields(experiment.config)}
+    assert experiment.short.keys() <= fields
+
+
+@pytest.mark.slow
+def test_every_experiment_meets_its_criterion_in_its_short_form(tmp_path):
+    assert run_all.main(["--out", str(tmp_path)]) == 0
+    assert Page((tmp_path / "index.html").read_text()).ids == catalogue.summaries().keys()
