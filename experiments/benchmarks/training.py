@@ -8,9 +8,13 @@ without it. Data of MNIST's shape are drawn at random: the arithmetic does not d
 """
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
 
 import jax
@@ -98,31 +102,50 @@ def mnist_size(rounds):
             batch_size=BATCH,
         ).params
 
-    functions = {"fit": fitted, "scan": lambda: scanned(jax.random.key(0), x, y)}
-    torch_epoch = make_torch_epoch(np.asarray(x), np.asarray(y))
-    if torch_epoch is not None:
-        functions["torch"] = torch_epoch
-    found = medians(rounds, **functions)
-    result = {
-        "fit_s": found["fit"],
-        "hand_written_scan_s": found["scan"],
-        "fit_over_scan": found["fit"] / found["scan"],
-    }
-    if torch_epoch is not None:
-        result |= {
-            "pytorch_eager_s": found["torch"],
-            "fit_over_pytorch": found["fit"] / found["torch"],
-        }
+    with torch_worker() as torch_epoch:
+        found = {"fit": [], "scan": [], "torch": []}
+        for function in (fitted, lambda: scanned(jax.random.key(0), x, y)):
+            timed(function)
+        for _ in range(rounds):
+            found["fit"].append(timed(fitted))
+            found["scan"].append(timed(lambda: scanned(jax.random.key(0), x, y)))
+            if torch_epoch is not None:
+                found["torch"].append(torch_epoch())
+    fit, scan = statistics.median(found["fit"]), statistics.median(found["scan"])
+    result = {"fit_s": fit, "hand_written_scan_s": scan, "fit_over_scan": fit / scan}
+    if found["torch"]:
+        torch = statistics.median(found["torch"])
+        result |= {"pytorch_eager_s": torch, "fit_over_pytorch": fit / torch}
     return result | memory(net, optimizer, x, y)
 
 
-def make_torch_epoch(x, y):
-    """PyTorch's eager loop over shuffled batches of the same data, or None without PyTorch."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    x, y = torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64))
+@contextlib.contextmanager
+def torch_worker():
+    """A function that times one epoch of PyTorch's eager loop in a process of its own, or None."""
+    if importlib.util.find_spec("torch") is None:
+        yield None
+        return
+    command = [sys.executable, __file__, "--torch-worker"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+
+        def epoch():
+            worker.stdin.write("epoch\n")
+            worker.stdin.flush()
+            return float(worker.stdout.readline())
+
+        epoch()
+        yield epoch
+        worker.stdin.close()
+
+
+def torch_epochs():
+    """Times an epoch over shuffled batches for every line on standard input."""
+    import torch
+
+    torch.manual_seed(0)
+    x, y = torch.rand(EXAMPLES, PIXELS), torch.randint(0, CLASSES, (EXAMPLES,))
     model = torch.nn.Sequential(
         torch.nn.Linear(PIXELS, 256),
         torch.nn.ReLU(),
@@ -132,16 +155,15 @@ def make_torch_epoch(x, y):
     )
     criterion = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def epoch():
+    for _ in sys.stdin:
+        started = time.perf_counter()
         order = torch.randperm(EXAMPLES)
         for start in range(0, EXAMPLES, BATCH):
             chosen = order[start : start + BATCH]
             optimizer.zero_grad()
             criterion(model(x[chosen]), y[chosen]).backward()
             optimizer.step()
-
-    return epoch
+        print(time.perf_counter() - started, flush=True)
 
 
 def memory(net, optimizer, x, y):
@@ -193,7 +215,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--members", type=int, default=1000)
+    parser.add_argument("--torch-worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.torch_worker:
+        torch_epochs()
+        return
     report = {
         "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
         "python": platform.python_version(),

@@ -78,8 +78,7 @@ def _check_leaf(function: str, label: str, leaf: Any) -> int:
             "Convert it with jnp.asarray(..., dtype=float).",
             error=ArgumentTypeError,
         )
-    # A finite sum has only finite terms, and takes no memory; only a bad one is looked into.
-    if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array.sum(dtype=np.float64)):
+    if jnp.issubdtype(array.dtype, jnp.inexact) and not _sums_to_finite(array):
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             index = tuple(bad[0].tolist())
@@ -91,6 +90,12 @@ def _check_leaf(function: str, label: str, leaf: Any) -> int:
                 "Remove or replace the examples concerned.",
             )
     return len(array)
+
+
+def _sums_to_finite(array: np.ndarray) -> bool:
+    """A finite sum has only finite terms, and takes no memory; only a bad one is looked into."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()))
 
 
 def check_run(

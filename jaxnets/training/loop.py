@@ -129,8 +129,11 @@ def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any
       stop: The step to stop before.
     """
     batching = schedule.batching
-    epoch = state.step // batching.per_epoch
-    order = steps.draw(state, epoch) if batching.shuffled else jnp.zeros(0, jnp.int32)
+    shape = jax.ShapeDtypeStruct((0,), jnp.int32)
+    if batching.shuffled:
+        shape = jax.eval_shape(steps.draw, state, 0)
+    # No epoch has the number -1, so the first block draws.
+    order, order_epoch = jnp.zeros(shape.shape, shape.dtype), jnp.array(-1, jnp.int32)
     metrics = jax.eval_shape(steps.advance, state, order)[2]
     records = evaluations = Table.empty(schedule.capacity, metrics)
     if steps.evaluate is not None:
@@ -151,7 +154,7 @@ def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any
     chunk, _, _ = lax.while_loop(
         lambda carry: carry[0].going & (carry[0].state.step < stop),
         block,
-        (Chunk(state, true, true, best, records, evaluations), order, epoch),
+        (Chunk(state, true, true, best, records, evaluations), order, order_epoch),
     )
     return chunk
 
