@@ -36,7 +36,8 @@ def _reworded(message: str) -> str:
     """The library's wording of argparse's own messages; ours pass through."""
     if message.startswith("argument ") and "invalid choice: " in message:
         argument, _, rest = message.removeprefix("argument ").partition(": invalid choice: ")
-        value, _, choices = rest.partition(" (choose from ")
+        # Versions of Python differ in what they put in quotes.
+        value, _, choices = rest.replace("'", "").partition(" (choose from ")
         return f"{argument} must be one of {choices.rstrip(')')}; got {value}. Pass one of them."
     if message.startswith("argument ") and "not allowed with argument" in message:
         argument, _, other = message.removeprefix("argument ").partition(

@@ -16,8 +16,9 @@ __all__ = ["check_file", "check_folder", "save_run"]
 
 def check_folder(folder: Path) -> str | None:
     """Why a run cannot be saved in ``folder``, or None if it can; leaves nothing behind."""
-    if folder.exists() and not folder.is_dir():
-        return "is a file"
+    there = _nearest(folder)
+    if not there.is_dir():
+        return "is a file" if there == folder.resolve() else f"is inside {there}, a file"
     try:
         with _staged(folder):
             pass
@@ -56,11 +57,14 @@ def save_run(folder: Path, report: dict[str, Any], params: Any) -> None:
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
     """A new empty folder on the file system of ``folder``, removed afterwards."""
-    ancestor = folder.resolve()
-    while not ancestor.is_dir():
-        ancestor = ancestor.parent
-    stage = Path(tempfile.mkdtemp(prefix=".jaxnets-", dir=ancestor))
+    stage = Path(tempfile.mkdtemp(prefix=".jaxnets-", dir=_nearest(folder)))
     try:
         yield stage
     finally:
         shutil.rmtree(stage)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself if it is there, else what is there of the way to it."""
+    path = folder.resolve()
+    return next(place for place in (path, *path.parents) if place.exists())

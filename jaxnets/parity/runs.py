@@ -155,8 +155,8 @@ def _descend_by_optax(name: str, dtype: Any) -> Any:
         p = optax.apply_updates(p, updates)
         return (p, state), p
 
-    start = jnp.asarray(start)
-    return jax.jit(jax.lax.scan, static_argnums=0)(step, (start, optimizer.init(start)), noise)[1]
+    p = jnp.asarray(start)
+    return jax.jit(jax.lax.scan, static_argnums=0)(step, (p, optimizer.init(p)), noise)[1]
 
 
 def _descend_by_torch(name: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a run is given, checked before anything is compiled."""
 
+import functools
 from typing import Any
 
 import jax
@@ -9,7 +10,6 @@ import optax
 
 from jaxnets.checks import (
     ArgumentTypeError,
-    ArgumentValueError,
     check_callable,
     check_key,
     describe,
@@ -55,7 +55,15 @@ def load_data(function: str, data: Any, *, argument: str = "data") -> tuple[Any,
             "Cut them to the same examples.",
         )
     x, y = data
-    return jax.tree.map(jnp.asarray, x), jax.tree.map(jnp.asarray, y)
+    return jax.tree.map(_on_device, x), jax.tree.map(_on_device, y)
+
+
+def _on_device(leaf: Any) -> jax.Array:
+    """The array on the device, in a dtype that JAX has; converted on the host, by NumPy."""
+    if isinstance(leaf, jax.Array):
+        return leaf
+    array = np.asarray(leaf)
+    return jnp.asarray(array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False))
 
 
 def _check_leaf(function: str, label: str, leaf: Any) -> int:
@@ -126,16 +134,20 @@ def check_run(
     expected = jax.eval_shape(model.init, key, x)
     if params is not None:
         check_params(function, params, expected)
-    predictions = jax.eval_shape(model.apply, expected, x)
+    predictions = jax.eval_shape(functools.partial(_applied, model), expected, x, key)
     _check_scalar_loss(function, loss, predictions, y)
     check_values(loss, predictions, y)
+
+
+def _applied(model: Model, params: Any, x: Any, key: Any) -> Any:
+    return model.apply(params, x, key=key)
 
 
 def check_params(function: str, params: Params, expected: Params) -> None:
     """Raises at the first path where ``params`` are not of the ``expected`` shapes."""
     got, want = named_leaves(params), named_leaves(expected)
     for path in sorted(got.keys() | want.keys()):
-        if path not in got or path not in want or np.shape(got[path]) != want[path].shape:
+        if path not in got or path not in want or not _fits(got[path], want[path]):
             here = describe(want[path]) if path in want else "nothing"
             there = describe(got[path]) if path in got else "nothing"
             fail(
@@ -147,6 +159,14 @@ def check_params(function: str, params: Params, expected: Params) -> None:
             )
 
 
+def _fits(leaf: Any, expected: Any) -> bool:
+    """Whether a leaf has the expected shape and is floating where that is expected."""
+    if np.shape(leaf) != expected.shape:
+        return False
+    wants_floating = jnp.issubdtype(expected.dtype, jnp.floating)
+    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating)) or not wants_floating
+
+
 def _check_scalar_loss(function: str, loss: Any, predictions: Any, y: Any) -> None:
     value = jax.eval_shape(loss, predictions, y)
     if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
@@ -156,5 +176,5 @@ def _check_scalar_loss(function: str, loss: Any, predictions: Any, y: Any) -> No
             "return a floating scalar",
             value,
             'Reduce it with reduction="mean", or .mean().',
-            error=ArgumentValueError if hasattr(value, "shape") else ArgumentTypeError,
+            error=ArgumentTypeError,
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core
 
@@ -76,13 +77,13 @@ def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Value]) -> list[
 def _apply(equation: Any, values: list[Value]) -> list[Value]:
     """One primitive: unmapped, called through, by a rule, or by ``vmap``."""
     primitive, params = equation.primitive, equation.params
+    if primitive.name in CALLS:
+        inner = params[CALLS[primitive.name]]
+        return _evaluate(inner.jaxpr, inner.consts, values)
     arrays = [array for array, _ in values]
     if not any(mapped for _, mapped in values):
         results = primitive.bind(*arrays, **params)
         return [(r, False) for r in (results if primitive.multiple_results else [results])]
-    if primitive.name in CALLS:
-        inner = params[CALLS[primitive.name]]
-        return _evaluate(inner.jaxpr, inner.consts, values)
     rule = _elementwise if primitive.name in ELEMENTWISE else RULES.get(primitive.name)
     results = rule(primitive, params, values) if rule else None
     if results is None:
@@ -98,17 +99,18 @@ def _spread(array: jax.Array, mapped: bool, size: int) -> jax.Array:
 
 
 def _elementwise(primitive: Any, params: Any, values: list[Value]) -> Any:
-    """All operands have one shape, but for the members' axis."""
-    shape = max((array.shape for array, mapped in values if mapped), key=len)
+    """All operands in one shape, with the members behind it; scalars may stand beside any."""
+    size = next(array.shape[-1] for array, mapped in values if mapped)
+    shapes = [array.shape[:-1] if mapped else jnp.shape(array) for array, mapped in values]
+    shape = (*np.broadcast_shapes(*shapes), size)
     return primitive.bind(*(_match(*value, shape) for value in values), **params)
 
 
 def _match(array: jax.Array, mapped: bool, shape: tuple[int, ...]) -> jax.Array:
-    """The operand in the full shape; a scalar may stand beside any shape."""
+    """The operand in the full shape."""
     array = jnp.asarray(array) if mapped else jnp.asarray(array)[..., None]
-    if array.ndim < len(shape):
-        array = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
-    return jnp.broadcast_to(array, shape)
+    leading = (1,) * (len(shape) - array.ndim)
+    return jnp.broadcast_to(array.reshape(leading + array.shape), shape)
 
 
 def _broadcast_in_dim(primitive: Any, params: Any, values: list[Value]) -> jax.Array:
@@ -118,8 +120,10 @@ def _broadcast_in_dim(primitive: Any, params: Any, values: list[Value]) -> jax.A
     return lax.broadcast_in_dim(array, shape, axes)
 
 
-def _reshape(primitive: Any, params: Any, values: list[Value]) -> jax.Array:
+def _reshape(primitive: Any, params: Any, values: list[Value]) -> jax.Array | None:
     (array, _), *_ = values
+    if params["dimensions"] is not None:
+        return None
     return lax.reshape(array, (*params["new_sizes"], array.shape[-1]))
 
 
@@ -132,7 +136,7 @@ def _dot_general(primitive: Any, params: Any, values: list[Value]) -> jax.Array 
     """A product over one short axis as a sum of outer products; others have no rule here."""
     (a, a_mapped), (b, b_mapped) = values
     (left, right), batch_axes = params["dimension_numbers"]
-    short = len(left) == 1 and a.shape[left[0]] <= LARGEST_CONTRACTION
+    short = len(left) == 1 and 0 < a.shape[left[0]] <= LARGEST_CONTRACTION
     if any(batch_axes) or not short or params["preferred_element_type"] not in (None, a.dtype):
         return None
     a = jnp.moveaxis(a if a_mapped else a[..., None], left[0], 0)

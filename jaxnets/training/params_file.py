@@ -10,9 +10,9 @@ import numpy as np
 import safetensors
 from safetensors.numpy import load_file, save_file
 
-from jaxnets.checks import fail
+from jaxnets.checks import describe, fail
 from jaxnets.model import Params
-from jaxnets.training.paths import named_leaves
+from jaxnets.training.paths import named_leaves, path_name
 
 __all__ = ["load_params", "save_params"]
 
@@ -32,7 +32,12 @@ def save_params(params: Params, path: str | PathLike[str]) -> None:
       [[1.0], [1.0]]
     """
     leaves = named_leaves(params)
-    save_file({name: np.ascontiguousarray(leaf) for name, leaf in leaves.items()}, path)
+    if len(leaves) < len(jax.tree.leaves(params)):
+        names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        twice = sorted(name for name in leaves if names.count(name) > 1)
+        remedy = "Use names without a slash."
+        fail("save_params", "params", "have one parameter a path", f"two at {twice}", remedy)
+    save_file({name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}, path)
 
 
 def load_params(path: str | PathLike[str], *, like: Params) -> Params:
@@ -64,10 +69,7 @@ def load_params(path: str | PathLike[str], *, like: Params) -> Params:
 
 def _check_entry(path: Path, name: str, expected: Any, found: Any) -> None:
     """Raises unless both are there and of one shape and dtype."""
-    texts = [
-        "nothing" if leaf is None else f"{leaf.dtype}{list(leaf.shape)}"
-        for leaf in (expected, found)
-    ]
+    texts = ["nothing" if leaf is None else describe(leaf) for leaf in (expected, found)]
     if texts[0] != texts[1]:
         fail(
             "load_params",

@@ -186,7 +186,8 @@ def sweep(
     )
     labels = _combinations(seeds, values)
     first = {name: column[0] for name, column in values.items()}
-    check_run("sweep", model, loss, wrap(**first), data, keys[0], _first_member(params))
+    optimizer = _first_optimizer(wrap, first)
+    check_run("sweep", model, loss, optimizer, data, keys[0], _first_member(params))
     evaluation = None
     if validation is not None:
         validation = load_data("sweep", validation, argument="validation")
@@ -266,6 +267,21 @@ def _optimizer_builder(
 def _constant(optimizer: optax.GradientTransformation) -> Callable[[], Any]:
     """A builder that is the same object for the same optimizer, so that it compiles once."""
     return lambda: optimizer
+
+
+def _first_optimizer(build: Callable[..., Any], values: dict[str, Any]) -> Any:
+    """The optimizer of the first member; its arguments are checked by making it."""
+    try:
+        return build(**values)
+    except TypeError as error:
+        fail(
+            "sweep",
+            "make_optimizer",
+            f"take the hyperparameters {list(values)} and no others",
+            str(error),
+            'Pass hyperparameters={"learning_rate": [0.1]}, or optax.sgd(0.1), for example.',
+            error=ArgumentTypeError,
+        )
 
 
 def _combinations(seeds: int, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -78,13 +78,10 @@ def sigmoid(l1: Any) -> ValueAndSlope:
               = (1/u) ((u - 1)/u)               (e^-l1 is u - 1)
               = a1 (1 - a1)
 
-    1 - a1 is sigmoid(-l1), for 1 - 1/u = e^-l1 / (1 + e^-l1) = 1 / (e^l1 + 1). It is computed
-    so, as the subtraction loses its digits where a1 is near 1.
-
     Symbols: l1 the input, any shape; a1 and da1/dl1 of the same shape.
     """
     a1 = _sigmoid(l1)
-    return a1, a1 * _sigmoid(-l1)
+    return a1, a1 * (1 - a1)
 
 
 def hard_sigmoid(x: Any) -> ValueAndSlope:

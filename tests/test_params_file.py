@@ -1,0 +1,156 @@
+"""Parameters on disk: what comes back is what was saved, and what does not fit is named."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import jaxnets as jn
+from jaxnets.checks import ArgumentValueError
+from jaxnets.training.params_file import load_params, save_params
+
+NET = jn.sequential(jn.dense(3), jn.relu, jn.dense(1))
+PARAMS = NET.init(jax.random.key(0), jnp.zeros((1, 2)))
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "params.safetensors"
+
+
+def assert_equal(ours, theirs):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path], ids=["str", "Path"])
+def test_what_comes_back_is_what_was_saved(file, kind):
+    save_params(PARAMS, kind(file))
+    assert_equal(load_params(kind(file), like=PARAMS), PARAMS)
+
+
+def test_shapes_are_enough_to_load(file):
+    save_params(PARAMS, file)
+    like = jax.eval_shape(NET.init, jax.random.key(1), jnp.zeros((1, 2)))
+    assert_equal(load_params(file, like=like), PARAMS)
+
+
+def test_the_file_is_plain_safetensors_under_the_names_of_the_paths(file):
+    save_params(PARAMS, file)
+    found = safetensors.numpy.load_file(file)
+    assert sorted(found) == ["0/b", "0/w", "2/b", "2/w"]
+    np.testing.assert_array_equal(found["0/w"], PARAMS["0"]["w"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int32", "bool", "uint8"])
+def test_every_dtype(file, dtype):
+    params = {"a": jnp.array([[0, 1], [2, 3]], dtype)}
+    save_params(params, file)
+    assert_equal(load_params(file, like=params), params)
+
+
+def test_float64(file, x64):
+    params = {"a": jnp.array([1 / 3], "float64")}
+    save_params(params, file)
+    assert_equal(load_params(file, like=params), params)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (2, 1, 3)])
+def test_every_shape(file, shape):
+    params = {"a": jnp.ones(shape)}
+    save_params(params, file)
+    assert_equal(load_params(file, like=params), params)
+
+
+def test_an_array_that_is_not_contiguous(file):
+    params = {"a": np.arange(6.0, dtype="f4").reshape(2, 3).T}
+    save_params(params, file)
+    np.testing.assert_array_equal(load_params(file, like=params)["a"], params["a"])
+
+
+def test_no_parameters_at_all(file):
+    save_params({}, file)
+    assert load_params(file, like={}) == {}
+
+
+def test_saving_again_replaces_the_file(file):
+    save_params(PARAMS, file)
+    changed = jax.tree.map(lambda leaf: leaf + 1, PARAMS)
+    save_params(changed, file)
+    assert_equal(load_params(file, like=PARAMS), changed)
+
+
+ADVICE = r"\. Load it into the model that it was saved from\.$"
+
+MISFITS = {
+    "missing": (
+        {"0": {"w": jnp.zeros((2, 3)), "b": jnp.zeros(3), "c": jnp.zeros(5)}, "2": PARAMS["2"]},
+        r"'0/c' in params\.safetensors must be float32\[5\]; got nothing",
+    ),
+    "left over": (
+        {"0": PARAMS["0"]},
+        r"'2/b' in params\.safetensors must be nothing; got float32\[1\]",
+    ),
+    "shape": (
+        {**PARAMS, "0": {"w": jnp.zeros((3, 3)), "b": jnp.zeros(3)}},
+        r"'0/w' in params\.safetensors must be float32\[3,3\]; got float32\[2,3\]",
+    ),
+    "dtype": (
+        {**PARAMS, "0": {"w": jnp.zeros((2, 3), "bfloat16"), "b": jnp.zeros(3)}},
+        r"'0/w' in params\.safetensors must be bfloat16\[2,3\]; got float32\[2,3\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_is_named(file, name):
+    like, message = MISFITS[name]
+    save_params(PARAMS, file)
+    with pytest.raises(ArgumentValueError, match="^load_params: " + message + ADVICE):
+        load_params(file, like=like)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no safetensors", (10**6).to_bytes(8, "little") + b"{}"],
+    ids=["empty", "text", "header too long"],
+)
+def test_a_file_of_another_kind_is_refused(file, content):
+    file.write_bytes(content)
+    with pytest.raises(
+        ArgumentValueError, match=r"^load_params: path must name a safetensors file; got .*params"
+    ):
+        load_params(file, like=PARAMS)
+
+
+def test_a_truncated_file_is_refused(file):
+    save_params(PARAMS, file)
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(ArgumentValueError, match=r"must name a safetensors file; got"):
+        load_params(file, like=PARAMS)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
+        load_params(tmp_path / "nowhere.safetensors", like=PARAMS)
+
+
+def test_two_parameters_of_one_path_are_refused(file):
+    with pytest.raises(ArgumentValueError, match=r"'a/b'"):
+        save_params({"a": {"b": jnp.ones(1)}, "a/b": jnp.zeros(1)}, file)
+    assert not file.exists()
+
+
+def test_the_header_holds_nothing_that_could_run(file):
+    save_params({"a": jnp.ones(2)}, file)
+    raw = file.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    assert json.loads(raw[8 : 8 + length]) == {
+        "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    }
+    assert len(raw) == 8 + length + 8

@@ -1,0 +1,175 @@
+"""Sweeps against the single runs that they stand for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxnets as jn
+
+X, Y = jn.data.xor()
+KEYS = jax.random.split(jax.random.key(0), 5)
+NET = jn.mlp([3, 1], jn.tanh, output_activation=jn.sigmoid)
+OWN = jn.Model(
+    lambda key, x: {"w": jax.random.normal(key, (x.shape[-1], 1)), "c": jnp.zeros(())},
+    lambda params, x, *, key=None: jn.sigmoid(jnp.sin(x @ params["w"]) + params["c"]),
+)
+LARGE = jn.mlp([64, 64, 1], jn.relu, output_activation=jn.sigmoid)
+
+
+def assert_like_single_run(result, member, key, model, optimizer, **options):
+    single = jn.fit(model, jn.losses.bce, optimizer, (X, Y), key=key, **options)
+    np.testing.assert_allclose(
+        result.history["loss"][member], single.history["loss"], rtol=1e-5, atol=1e-6
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+        result.member(member),
+        single.params,
+    )
+
+
+@pytest.mark.parametrize("model", [NET, OWN, LARGE], ids=["mlp", "own", "large"])
+def test_members_are_single_runs(model):
+    options = {"steps": 60, "record_every": 7}
+    result = jn.sweep(model, jn.losses.bce, optax.sgd(0.5), (X, Y), keys=KEYS, **options)
+    np.testing.assert_array_equal(result.history["step"], np.arange(0, 60, 7))
+    for i in (0, 4):
+        assert_like_single_run(result, i, KEYS[i], model, optax.sgd(0.5), **options)
+
+
+def test_hyperparameters_are_combined_with_every_key():
+    rates = [0.003, 0.03]
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.adam,
+        (X, Y),
+        keys=KEYS,
+        hyperparameters={"learning_rate": rates},
+        steps=40,
+        batch_members=3,
+    )
+    assert result.labels["seed"].tolist() == [i for i in range(5) for _ in rates]
+    np.testing.assert_allclose(result.labels["learning_rate"], rates * 5)
+    for i in (1, 6, 9):
+        rate = rates[i % 2]
+        assert_like_single_run(result, i, KEYS[i // 2], NET, optax.adam(rate), steps=40)
+    table = result.table()
+    assert len(table) == 10
+    assert result.best() == min(range(10), key=lambda i: table[i]["loss"])
+
+
+def test_given_parameters_are_where_members_start():
+    params = jax.vmap(lambda key: NET.init(key, X))(KEYS)
+    result = jn.sweep(NET, jn.losses.bce, optax.sgd(0.5), (X, Y), keys=KEYS, steps=1, params=params)
+    for i in range(len(KEYS)):
+        start = jax.tree.map(lambda leaf, i=i: leaf[i], params)
+        loss = jn.losses.bce(NET.apply(start, X), Y)
+        np.testing.assert_allclose(result.history["loss"][i, 0], loss, rtol=1e-6)
+
+
+def test_a_member_that_diverges_is_frozen_and_hurts_no_other():
+    linear = jn.dense(1)
+    options = {"keys": KEYS[:3], "steps": 100, "record_every": 10}
+    rates = {"learning_rate": [0.1, 100.0]}
+    mixed = jn.sweep(linear, jn.losses.mse, optax.sgd, (X, Y), hyperparameters=rates, **options)
+    assert (mixed.diverged_at[1::2] >= 0).all()
+    assert (mixed.diverged_at[0::2] == -1).all()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(mixed.params))
+    alone = jn.sweep(linear, jn.losses.mse, optax.sgd(0.1), (X, Y), **options)
+    np.testing.assert_allclose(mixed.history["loss"][0::2], alone.history["loss"], rtol=1e-5)
+    assert mixed.best() % 2 == 0
+    with pytest.raises(jn.TrainingDiverged) as single:
+        jn.fit(linear, jn.losses.mse, optax.sgd(100.0), (X, Y), key=KEYS[0], steps=100)
+    assert single.value.step == mixed.diverged_at[1]
+
+
+def test_new_values_of_a_hyperparameter_compile_nothing():
+    traced = []
+
+    def optimizer(learning_rate):
+        traced.append(learning_rate)
+        return optax.sgd(learning_rate)
+
+    for rates in ([0.1, 0.2], [0.3, 0.4]):
+        before = len([rate for rate in traced if isinstance(rate, jax.core.Tracer)])
+        jn.sweep(
+            NET,
+            jn.losses.bce,
+            optimizer,
+            (X, Y),
+            keys=KEYS,
+            hyperparameters={"learning_rate": rates},
+            steps=5,
+        )
+    after = len([rate for rate in traced if isinstance(rate, jax.core.Tracer)])
+    assert before == after > 0
+
+
+def test_success_rate_has_wilsons_interval():
+    result = jn.sweep(NET, jn.losses.bce, optax.sgd(2.0), (X, Y), keys=KEYS, steps=3000)
+
+    def solved(params):
+        return ((NET.apply(params, X) > 0.5) == (Y > 0.5)).all()
+
+    share, low, high = result.success_rate(solved)
+    expected = np.mean([bool(solved(result.member(i))) for i in range(5)])
+    assert share == expected
+    assert low <= share <= high
+    assert high - low > 0.3
+
+
+MISUSE = {
+    "no keys": (
+        {"keys": KEYS[:0]},
+        "sweep: keys must be an array of PRNG keys, one a seed; got key<fry>[0]. "
+        "Pass keys=jax.random.split(jax.random.key(0), 1000).",
+    ),
+    "one key": (
+        {"keys": KEYS[0]},
+        "sweep: keys must be an array of PRNG keys, one a seed; got key<fry>[]. "
+        "Pass keys=jax.random.split(jax.random.key(0), 1000).",
+    ),
+    "no values": (
+        {"hyperparameters": {"learning_rate": []}},
+        "sweep: hyperparameters['learning_rate'] must be a list of finite numbers; got []. "
+        "Pass {'learning_rate': [0.1, 1.0]}, for example.",
+    ),
+    "an optimizer without its rate": (
+        {},
+        "sweep: make_optimizer must take the hyperparameters [] and no others; got sgd() missing 1 "
+        "required positional argument: 'learning_rate'. Pass hyperparameters={\"learning_rate\": "
+        "[0.1]}, or optax.sgd(0.1), for example.",
+    ),
+    "no batch": (
+        {"batch_members": 0, "optimizer": optax.sgd(0.1)},
+        "sweep: batch_members must be a whole number of at least 1; got 0. "
+        "Pass batch_members=10, for example.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_explained(case):
+    options, message = MISUSE[case]
+    arguments = {"keys": KEYS, "steps": 1, **options}
+    with pytest.raises((ValueError, TypeError)) as caught:
+        jn.sweep(NET, jn.losses.bce, arguments.pop("optimizer", optax.sgd), (X, Y), **arguments)
+    assert str(caught.value) == message
+
+
+def test_values_need_a_function_of_them():
+    with pytest.raises(
+        TypeError, match=r"make_optimizer must be a function of the hyperparameters"
+    ):
+        jn.sweep(
+            NET,
+            jn.losses.bce,
+            optax.sgd(0.1),
+            (X, Y),
+            keys=KEYS,
+            hyperparameters={"learning_rate": [0.1]},
+            steps=1,
+        )
