@@ -337,7 +337,8 @@ def test_divergence_says_where_and_what_to_do():
     with pytest.raises(
         jn.TrainingDiverged,
         match=r"^fit: (parameter \w|the loss) stopped being finite at step \d+ "
-        r"\(last loss [\d.e+]+\)\. Lower the learning rate or check the data; error\.result holds the run up to there\.$",
+        r"\(last loss [\d.e+]+\)\. Lower the learning rate or check the data; "
+        r"error\.result holds the run up to there\.$",
     ):
         fit_line(EXPLODING, params=params, steps=1000)
 
