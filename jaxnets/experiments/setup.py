@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxnets import initializers
@@ -52,7 +53,7 @@ def starting_params(model: Model, x: Any, init: str, seeds: range) -> Params:
     """
     if init == "torch":
         members = [torch_init(model, x, seed) for seed in seeds]
-        params: Params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+        params: Params = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *members)
     else:
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
         params = jax.vmap(lambda key: model.init(key, x))(keys)

@@ -126,7 +126,7 @@ def _run_one(config: Config, progress: bool) -> Result:
     x, y = data.xor()
     model = build_model(config.hidden, config.init)
     stacked = starting_params(model, x, config.init, range(config.seed, config.seed + 1))
-    start = jax.tree.map(lambda leaf: leaf[0], stacked)
+    start = jax.tree.map(lambda leaf: np.asarray(leaf)[0], stacked)
     train = functools.partial(
         fit,
         model,
@@ -143,12 +143,13 @@ def _run_one(config: Config, progress: bool) -> Result:
         diverged_at = None
     except TrainingDiverged as error:
         result, diverged_at = error.result, error.step
-    hypothesis = np.asarray(model.apply(result.params, x))[:, 0]
+    outputs, loss = jax.jit(functools.partial(_outputs_and_loss, model))(result.params, x, y)
+    hypothesis = np.asarray(outputs)[:, 0]
     prediction = (hypothesis > 0.5).astype(int)
     accuracy = float((prediction == np.asarray(y)[:, 0]).mean())
     history = {name: result.history[name].tolist() for name in ("step", "loss")}
     table = config.published
-    final_loss = float(losses.bce(jnp.asarray(hypothesis)[:, None], y))
+    final_loss = float(loss)
     report = {
         "experiment": "xor",
         "config": asdict(config),
@@ -166,6 +167,11 @@ def _run_one(config: Config, progress: bool) -> Result:
         "seconds": result.seconds,
     }
     return Result(report, result.params, {"model": model, "start": start, "train": train})
+
+
+def _outputs_and_loss(model: Model, params: Params, x: Any, y: Any) -> tuple[Any, Any]:
+    outputs = model.apply(params, x)
+    return outputs, losses.bce(outputs, y)
 
 
 def _meets_criterion(config: Config, accuracy: float, loss: float) -> bool:
