@@ -987,7 +987,7 @@ TRAINING = [
     Misuse(
         "loss not a scalar",
         lambda: train(loss=lambda p, y: (p - y) ** 2),
-        ValueError,
+        TypeError,
         "fit: loss must return a floating scalar; got float32[4,1]. Reduce it with "
         'reduction="mean", or .mean().',
         lambda: train(loss=lambda p, y: ((p - y) ** 2).mean()),

@@ -124,9 +124,9 @@ def fit(
 
     Raises:
       ValueError: If lengths differ, data are empty or not finite, a label is out of range, a
-        batch is larger than the data, both or neither of steps and epochs are given, the loss
-        is not a scalar, or ``params`` are not of this model; all before anything is compiled.
-      TypeError: If an argument has the wrong type or dtype.
+        batch is larger than the data, both or neither of steps and epochs are given, or
+        ``params`` are not of this model; all before anything is compiled.
+      TypeError: If an argument has the wrong type or dtype, or the loss returns no scalar.
       TrainingDiverged: If a loss, a gradient or an updated parameter stops being finite. The
         error carries the step, the parameter, the last finite state and everything recorded.
 

@@ -134,11 +134,12 @@ def check_run(
     expected = jax.eval_shape(model.init, key, x)
     if params is not None:
         check_params(function, params, expected)
-    predictions = jax.eval_shape(functools.partial(_applied, model), expected, x, key)
+    predictions = _applied.eval_shape(model, expected, x, key)
     _check_scalar_loss(function, loss, predictions, y)
     check_values(loss, predictions, y)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _applied(model: Model, params: Any, x: Any, key: Any) -> Any:
     return model.apply(params, x, key=key)
 
