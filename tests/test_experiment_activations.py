@@ -108,6 +108,7 @@ def test_the_report_is_whole(result):
     assert "prelu" in activations.show(report)
 
 
+@pytest.mark.slow
 def test_a_rate_too_low_to_kill_misses_the_criterion():
     assert activations.main(["--steps", "1", "--log-every", "1", "--lr", "1e-6"]) == 1
 

@@ -108,6 +108,7 @@ def test_the_command_prints_tables_and_exits_by_its_criterion(capsys):
     assert "Share of 20 seeds that solve XOR, momentum" in printed
 
 
+@pytest.mark.slow
 def test_a_rate_too_large_gives_numbers_that_json_can_hold(capsys):
     arguments = ["--seeds", "3", "--steps", "20", "--lr", "1e30", "--optimizer", "sgd", "--json"]
     assert initialization.main(arguments) == 1

@@ -50,6 +50,7 @@ def test_a_class_out_of_range_is_an_error_that_says_where(report):
     assert error["mended"] == pytest.approx(1.0146, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_float64_meets_its_own_tolerance(x64):
     report = run(Config(precision="float64")).report
     assert report["success"]
@@ -72,6 +73,7 @@ def test_a_wrong_value_misses_the_criterion(monkeypatch):
     assert not run(Config()).report["success"]
 
 
+@pytest.mark.slow
 def test_command_line_prints_one_json_object_and_draws(tmp_path, capsys):
     picture = tmp_path / "losses.png"
     assert main(["--json", "--out", str(tmp_path / "run"), "--plot", str(picture)]) == 0

@@ -49,6 +49,7 @@ def test_many_networks_show_final_losses_and_shares():
     assert len(shares.texts) == len(INITIALIZERS) * len(LR_FACTORS)
 
 
+@pytest.mark.slow
 def test_the_shares_of_one_initialiser_are_those_of_its_own_run():
     config = xor.Config(seeds=8, steps=2000, lr=3.0, log_every=1000)
     alone = xor.run(config).report["metrics"]["share_solved"]
