@@ -173,6 +173,34 @@ print([name for name in sys.modules if name.startswith("jaxnets.experiments.")])
     assert done.stdout == "['jaxnets.experiments.catalogue']\n"
 
 
+@pytest.mark.parametrize(
+    ("ends", "code", "said"),
+    [("0", 0, ""), ("1", 1, ""), ("exit(2)", 2, ""), ("stop()", 130, "interrupted\n")],
+)
+def test_a_process_ends_with_the_code_of_its_main(ends, code, said):
+    program = f"""
+from jaxnets.experiments.command_line import run_as_program
+def stop():
+    raise KeyboardInterrupt
+run_as_program(lambda: {ends})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_a_reader_that_stops_reading_is_no_error():
+    program = """
+from jaxnets.experiments.command_line import run_as_program
+run_as_program(lambda: print("line\\n" * 100_000) or 0)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("name", catalogue.summaries())
 def test_every_short_form_names_real_settings(name):
     experiment = run_all.load(name)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxnets.experiments.catalogue import summaries
+from jaxnets.experiments.command_line import run_as_program
 
 HELP = """Run one with: python -m jaxnets.experiments.NAME (--help shows its options)
 Run all with: python -m jaxnets.experiments all --out DIR
@@ -33,4 +34,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -6,7 +6,6 @@ What the course draws, and what it says of it in words only, measured::
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,12 @@ import numpy as np
 
 from jaxnets import activations, initializers
 from jaxnets.experiments.activations_plots import draw
-from jaxnets.experiments.command_line import Parser, add_precision_flag, add_training_flags
+from jaxnets.experiments.command_line import (
+    Parser,
+    add_precision_flag,
+    add_training_flags,
+    run_as_program,
+)
 from jaxnets.experiments.dead_units import DeadUnits, count_dead_units
 from jaxnets.experiments.gradient_flow import gradient_norms
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
@@ -271,4 +275,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -1,14 +1,13 @@
 """Every experiment in its short form, one after the other, and a page that shows them all."""
 
 import importlib
-import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jaxnets.experiments.catalogue import summaries
-from jaxnets.experiments.command_line import Parser, device_and_precision
+from jaxnets.experiments.command_line import Parser, device_and_precision, run_as_program
 from jaxnets.experiments.output import save_run
 from jaxnets.experiments.page import Entry, write_page
 from jaxnets.experiments.runner import (
@@ -96,4 +95,4 @@ def run_short(experiment: Experiment, folder: Path, device: str | None = None) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -9,7 +9,6 @@ jaxnets, or on MNIST from a folder of its files::
 """
 
 import functools
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from jaxnets.experiments.command_line import (
     add_training_flags,
     fraction,
     refuse,
+    run_as_program,
     whole_number,
     widths,
 )
@@ -276,4 +276,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

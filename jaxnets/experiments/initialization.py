@@ -7,7 +7,6 @@ that nothing but the weights is compared::
     python -m jaxnets.experiments.initialization --plot
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +17,7 @@ import optax
 
 from jaxnets import initializers
 from jaxnets.activations import relu, tanh
-from jaxnets.experiments.command_line import Parser, positive_numbers, whole_number
+from jaxnets.experiments.command_line import Parser, positive_numbers, run_as_program, whole_number
 from jaxnets.experiments.initialization_plots import draw_initialization
 from jaxnets.experiments.layer_spread import layer_spread
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
@@ -253,4 +252,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

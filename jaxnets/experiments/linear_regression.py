@@ -8,7 +8,6 @@ solution, which they approach, and where gradient descent is after so many steps
     python -m jaxnets.experiments.linear_regression
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from jaxnets.experiments.command_line import (
     Parser,
     add_precision_flag,
     add_training_flags,
+    run_as_program,
     whole_number,
 )
 from jaxnets.experiments.ladder import RUNGS, Climb, climb, closed_form, least_squares
@@ -282,4 +282,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -8,7 +8,6 @@ which is the negative log-likelihood of the log-softmax to the last bit::
 Nothing is trained.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,12 @@ import numpy as np
 from jaxnets import losses
 from jaxnets.activations import log_softmax
 from jaxnets.checks import ArgumentValueError
-from jaxnets.experiments.command_line import Parser, add_precision_flag, whole_number
+from jaxnets.experiments.command_line import (
+    Parser,
+    add_precision_flag,
+    run_as_program,
+    whole_number,
+)
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.parity.formulas import LOSSES as BY_HAND
 from jaxnets.plots import line_style, new_figure
@@ -281,4 +285,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -8,7 +8,6 @@ bounds how often that happens if there is a line at all::
     python -m jaxnets.experiments.perceptron --plot
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -24,6 +23,7 @@ from jaxnets.experiments.command_line import (
     Parser,
     add_precision_flag,
     add_training_flags,
+    run_as_program,
     whole_number,
 )
 from jaxnets.experiments.rosenblatt import count_mistakes, mistake_bound, separable_data
@@ -288,4 +288,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

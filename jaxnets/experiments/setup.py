@@ -53,7 +53,7 @@ def starting_params(model: Model, x: Any, init: str, seeds: range) -> Params:
     """
     if init == "torch":
         members = [torch_init(model, x, seed) for seed in seeds]
-        params: Params = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *members)
+        params: Params = jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *members)
     else:
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
         params = jax.vmap(lambda key: model.init(key, x))(keys)

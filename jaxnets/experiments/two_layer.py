@@ -14,7 +14,6 @@ PyTorch's losses move when every number drawn moves by at most its last bit. In 
 (``--precision float64``) all printed losses agree to 1e-9.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +24,12 @@ import jax.numpy as jnp
 from jaxnets import losses
 from jaxnets.activations import relu
 from jaxnets.combinators import sequential
-from jaxnets.experiments.command_line import Parser, add_precision_flag, add_training_flags
+from jaxnets.experiments.command_line import (
+    Parser,
+    add_precision_flag,
+    add_training_flags,
+    run_as_program,
+)
 from jaxnets.experiments.published import Table, relative_differences
 from jaxnets.experiments.published.two_layer import two_layer_table
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
@@ -290,4 +294,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -9,7 +9,6 @@ notebooks, with no PyTorch installed::
 
 import functools
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from jaxnets.experiments.command_line import (
     add_precision_flag,
     add_training_flags,
     refuse,
+    run_as_program,
     whole_number,
     widths,
 )
@@ -325,4 +325,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.checks import ArgumentTypeError, check_example, fail
@@ -108,7 +107,7 @@ def _draw(shapes: Params, generator: TorchGenerator) -> Params:
         return _draw_dense(shapes, generator)
     if _is_embedding(shapes):
         table = shapes["table"]
-        return {"table": jnp.asarray(generator.normal(table.shape, dtype=_drawn_dtype(table)))}
+        return {"table": jax.device_put(generator.normal(table.shape, dtype=_drawn_dtype(table)))}
     return {
         name: _draw(child, generator) if isinstance(child, dict) else child
         for name, child in _in_order(shapes)
@@ -147,10 +146,10 @@ def _draw_dense(shapes: Params, generator: TorchGenerator) -> Params:
     fan_in, features = w.shape
     dtype = _drawn_dtype(w)
     bound = _kaiming_bound(fan_in)
-    drawn = {"w": jnp.asarray(generator.uniform((features, fan_in), -bound, bound, dtype).T)}
+    drawn = {"w": jax.device_put(generator.uniform((features, fan_in), -bound, bound, dtype).T)}
     if "b" in shapes:
         bound = 1 / math.sqrt(fan_in)
-        drawn["b"] = jnp.asarray(generator.uniform(features, -bound, bound, dtype))
+        drawn["b"] = jax.device_put(generator.uniform(features, -bound, bound, dtype))
     return drawn
 
 

@@ -63,7 +63,9 @@ def _on_device(leaf: Any) -> jax.Array:
     if isinstance(leaf, jax.Array):
         return leaf
     array = np.asarray(leaf)
-    return jnp.asarray(array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False))
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    on_device: jax.Array = jax.device_put(array.astype(dtype, copy=False))
+    return on_device
 
 
 def _check_leaf(function: str, label: str, leaf: Any) -> int:
