@@ -121,6 +121,167 @@ def test_success_rate_has_wilsons_interval():
     assert high - low > 0.3
 
 
+STOPS = {
+    "patience": (jn.Stop(patience=3), 0.9),
+    "target": (jn.Stop(target=0.7), 0.5),
+    "metric": (jn.Stop(metric="accuracy", mode="max", target=0.75), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", STOPS)
+@pytest.mark.parametrize("batch_members", [None, 3])
+def test_members_stop_where_their_single_runs_do(name, batch_members):
+    stop, rate = STOPS[name]
+    # Validated on the wrong answers to one question, so that patience runs out.
+    validation = (X, jnp.abs(Y - jnp.array([[1.0], [0], [0], [0]])))
+    options = {
+        "steps": 400,
+        "record_every": 3,
+        "validate_every": 2,
+        "validation": validation,
+        "metrics": {"accuracy": jn.metrics.accuracy},
+        "stop": stop,
+    }
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.sgd(rate),
+        (X, Y),
+        keys=KEYS,
+        batch_members=batch_members,
+        **options,
+    )
+    stopped = 0
+    for i, key in enumerate(KEYS):
+        single = jn.fit(NET, jn.losses.bce, optax.sgd(rate), (X, Y), key=key, **options)
+        early = single.status != "completed"
+        stopped += early
+        assert result.stopped_at[i] == (single.state.step if early else -1)
+        for found, expected in (
+            (result.history["loss"][i], single.history["loss"]),
+            (result.evaluations["loss"][i], single.validation["loss"]),
+            (result.evaluations["accuracy"][i], single.validation["accuracy"]),
+        ):
+            np.testing.assert_allclose(found[: len(expected)], expected, rtol=1e-5, atol=1e-6)
+            assert np.isnan(found[len(expected) :]).all()
+        np.testing.assert_allclose(result.last_losses()[i], single.history["loss"][-1], rtol=1e-5)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+            result.member(i),
+            single.params,
+        )
+        at_the_end = jn.losses.bce(NET.apply(single.params, X), validation[1])
+        np.testing.assert_allclose(result.validation["loss"][i], at_the_end, rtol=1e-5)
+    assert stopped
+
+
+def test_a_sweep_ends_when_all_members_have_stopped():
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.sgd(0.1),
+        (X, Y),
+        keys=KEYS,
+        steps=10**8,
+        record_every=10,
+        validation=(X, Y),
+        stop=jn.Stop(target=10.0),
+    )
+    assert result.stopped_at.tolist() == [10] * 5
+    assert result.history["step"].tolist() == [0]
+
+
+def test_a_budget_of_time_stops_all_members():
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.sgd(0.1),
+        (X, Y),
+        keys=KEYS,
+        steps=10**8,
+        record_every=100,
+        stop=jn.Stop(seconds=0.1),
+    )
+    assert len(set(result.stopped_at.tolist())) == 1
+    assert result.stopped_at[0] > 0
+    assert np.isfinite(result.history["loss"]).all()
+
+
+def test_a_member_that_diverges_before_it_stops_counts_as_diverged():
+    result = jn.sweep(
+        jn.dense(1),
+        jn.losses.mse,
+        optax.sgd,
+        (X, Y),
+        keys=KEYS[:1],
+        hyperparameters={"learning_rate": [0.1, 100.0]},
+        steps=500,
+        validation=(X, Y),
+        stop=jn.Stop(patience=200),
+    )
+    assert result.diverged_at[0] == -1
+    assert result.diverged_at[1] >= 0
+    assert result.stopped_at[1] == -1
+
+
+@pytest.mark.parametrize("batch_members", [None, 2])
+def test_an_interrupted_sweep_goes_on_bit_for_bit(tmp_path, batch_members):
+    pytest.importorskip("orbax.checkpoint")
+
+    def train(steps, checkpoint):
+        return jn.sweep(
+            NET,
+            jn.losses.bce,
+            optax.adam,
+            (X, Y),
+            keys=KEYS[:3],
+            hyperparameters={"learning_rate": [0.01]},
+            steps=steps,
+            batch_size=3,
+            validation=(X, Y),
+            stop=jn.Stop(patience=1000),
+            record_every=2,
+            batch_members=batch_members,
+            checkpoint=checkpoint,
+        )
+
+    folder = jn.Checkpoint(tmp_path / "sweep", every_steps=10)
+    train(14, folder)
+    resumed, whole = train(40, folder), train(40, None)
+    for a, b in zip(
+        jax.tree.leaves(resumed._replace(seconds={})),
+        jax.tree.leaves(whole._replace(seconds={})),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_of_other_members_is_refused(tmp_path):
+    pytest.importorskip("orbax.checkpoint")
+
+    def train(rate):
+        jn.sweep(
+            NET,
+            jn.losses.bce,
+            optax.sgd,
+            (X, Y),
+            keys=KEYS,
+            hyperparameters={"learning_rate": [rate]},
+            steps=2,
+            checkpoint=jn.Checkpoint(tmp_path),
+        )
+
+    train(0.1)
+    message = r"sweep: checkpoint must be of this model.*learning_rate: 0\.1,.* saved, 0\.2,.* here"
+    with pytest.raises(ValueError, match=message):
+        train(0.2)
+
+
+def test_a_bar_shows_how_far_it_is(capsys):
+    jn.sweep(NET, jn.losses.bce, optax.sgd(0.1), (X, Y), keys=KEYS, steps=50, progress=True)
+    assert "50/50" in capsys.readouterr().err
+
+
 MISUSE = {
     "no keys": (
         {"keys": KEYS[:0]},
@@ -142,6 +303,15 @@ MISUSE = {
         "sweep: make_optimizer must take the hyperparameters [] and no others; got sgd() missing 1 "
         "required positional argument: 'learning_rate'. Pass hyperparameters={\"learning_rate\": "
         "[0.1]}, or optax.sgd(0.1), for example.",
+    ),
+    "a stop with nothing to watch": (
+        {"stop": jn.Stop(patience=3), "optimizer": optax.sgd(0.1)},
+        "sweep: stop must come with validation data to be evaluated on; got none. "
+        "Pass validation=(x, y), the training data even.",
+    ),
+    "a folder for a checkpoint": (
+        {"checkpoint": "runs", "optimizer": optax.sgd(0.1)},
+        "sweep: checkpoint must be a Checkpoint; got 'runs'. Pass jn.Checkpoint(\"runs/first\").",
     ),
     "no batch": (
         {"batch_members": 0, "optimizer": optax.sgd(0.1)},

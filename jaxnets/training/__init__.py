@@ -6,7 +6,8 @@ from jaxnets.training.evaluation import Stop
 from jaxnets.training.fit import Fit, fit
 from jaxnets.training.history import History
 from jaxnets.training.step import TrainState, init_state, make_step
-from jaxnets.training.sweep import Sweep, sweep
+from jaxnets.training.sweep import sweep
+from jaxnets.training.sweep_result import Sweep
 
 __all__ = [
     "Checkpoint",

@@ -23,7 +23,7 @@ from jaxnets.checks import ArgumentTypeError, check_integer, check_positive, des
 from jaxnets.training.checksums import check_seal, seal, write_text
 from jaxnets.training.orbax_arrays import import_orbax, read_arrays, shapes_of, write_arrays
 
-__all__ = ["Checkpoint", "CheckpointStore", "Saved"]
+__all__ = ["Checkpoint", "CheckpointStore", "Saved", "check_checkpoint"]
 
 DEFAULT_SECONDS = 60.0
 """Time between saves when none is asked for."""
@@ -34,7 +34,7 @@ SHOWN_DIFFERENCES = 8
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and when `fit` saves a run, so that it can be resumed.
+    """Where and when `fit` or `sweep` saves a run, so that it can be resumed.
 
     A folder holds the checkpoints of one run. Saves happen between two steps, once the steps or
     the seconds since the last one have passed, and when the run ends.
@@ -71,6 +71,20 @@ class Checkpoint:
         check_integer("Checkpoint", "keep", self.keep, minimum=1)
 
 
+def check_checkpoint(function: str, checkpoint: Any) -> None:
+    """Raises unless it is a `Checkpoint` or None."""
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        remedy = 'Pass jn.Checkpoint("runs/first").'
+        fail(
+            function,
+            "checkpoint",
+            "be a Checkpoint",
+            describe(checkpoint),
+            remedy,
+            error=ArgumentTypeError,
+        )
+
+
 class Saved(NamedTuple):
     """What a checkpoint holds.
 
@@ -93,6 +107,7 @@ class CheckpointStore:
 
     Args:
       checkpoint: Which folder, and how many to keep.
+      function: The public function that was given it, for errors.
 
     Raises:
       ImportError: If orbax-checkpoint is not installed.
@@ -106,8 +121,9 @@ class CheckpointStore:
       Saved(step=10, arrays={'params/w': array([1., 1.], dtype=float32)}, facts={'best': 0.5})
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, function: str = "fit") -> None:
         import_orbax()
+        self._function = function
         self._folder = Path(checkpoint.directory).absolute()
         # Whatever is in here is being made or deleted, so a leftover of a kill is worth nothing.
         self._scratch = self._folder / "unfinished"
@@ -152,7 +168,7 @@ class CheckpointStore:
                 self._refused[folder] = _one_line(error)
                 continue
             self._warn_of_refused(folder)
-            _check_same_run(folder, described, expected)
+            _check_same_run(self._function, folder, described, expected)
             return saved
         if self._refused:
             self._fail_all_damaged()
@@ -214,7 +230,7 @@ class CheckpointStore:
     def _fail_all_damaged(self) -> None:
         newest, reason = next(iter(self._refused.items()))
         fail(
-            "fit",
+            self._function,
             "checkpoint",
             "have an intact checkpoint to go on from",
             f"{len(self._refused)} damaged in {self._folder} (in {newest.name}, {reason})",
@@ -256,7 +272,7 @@ def _check_directory(directory: Any) -> None:
 
 
 def _check_same_run(
-    folder: Path, described: Mapping[str, str], expected: Mapping[str, str]
+    function: str, folder: Path, described: Mapping[str, str], expected: Mapping[str, str]
 ) -> None:
     differences = [
         f"{path}: {described.get(path, 'nothing')} saved, {expected.get(path, 'nothing')} here"
@@ -268,7 +284,7 @@ def _check_same_run(
     more = len(differences) - SHOWN_DIFFERENCES
     shown = differences[:SHOWN_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
     fail(
-        "fit",
+        function,
         "checkpoint",
         "be of this model, optimizer, data and key",
         f"{folder} with " + "; ".join(shown),

@@ -15,11 +15,25 @@ from jaxnets.checks import (
     check_choice,
     check_integer,
     check_positive,
+    describe,
     fail,
 )
 from jaxnets.model import Loss, Model, Params
+from jaxnets.training.batching import Batching
 
-__all__ = ["Best", "Evaluation", "Stop", "evaluate", "judge", "make_evaluation", "no_best"]
+__all__ = [
+    "Best",
+    "Evaluation",
+    "Stop",
+    "evaluate",
+    "judge",
+    "make_evaluation",
+    "no_best",
+    "steps_between_evaluations",
+]
+
+EVALUATION_BATCH = 1024
+"""Validation examples whose activations are held at a time, at least."""
 
 Metrics = Mapping[str, Callable[[Any, Any], jax.Array]]
 """``metric(predictions, targets) -> scalar``, by name."""
@@ -76,7 +90,7 @@ class Evaluation(NamedTuple):
       loss: The loss.
       metrics: Pairs of a name and a metric.
       batch_size: Examples whose activations are held at a time.
-      stop: When the run may end early, or None.
+      stop: What is watched to end the run early, or None.
     """
 
     model: Model
@@ -105,10 +119,33 @@ class Best(NamedTuple):
 
 
 def make_evaluation(
-    function: str, model: Model, loss: Loss, metrics: Metrics | None, size: int, stop: Stop | None
-) -> Evaluation:
-    """The evaluation that the arguments of `fit` ask for, checked."""
-    metrics = metrics or {}
+    function: str,
+    model: Model,
+    loss: Loss,
+    metrics: Metrics | None,
+    validation: Any,
+    batching: Batching,
+    stop: Any,
+) -> Evaluation | None:
+    """The evaluation that the arguments of `fit` ask for, checked; None if they ask for none."""
+    if stop is not None and not isinstance(stop, Stop):
+        remedy = "Pass jn.Stop(patience=5)."
+        fail(function, "stop", "be a Stop", describe(stop), remedy, error=ArgumentTypeError)
+    watched = stop if stop is not None and stop.watches else None
+    if validation is None and (metrics or watched):
+        argument = "metrics" if metrics else "stop"
+        rule = "come with validation data to be evaluated on"
+        fail(function, argument, rule, "none", "Pass validation=(x, y), the training data even.")
+    if validation is None:
+        return None
+    metrics = _checked_metrics(function, {} if metrics is None else metrics)
+    if watched:
+        check_choice(function, "stop.metric", watched.metric, ("loss", *metrics))
+    size = max(batching.size, EVALUATION_BATCH) if batching.shuffled else batching.size
+    return Evaluation(model, loss, tuple(metrics.items()), size, watched)
+
+
+def _checked_metrics(function: str, metrics: Any) -> dict[str, Any]:
     if not isinstance(metrics, Mapping):
         fail(
             function,
@@ -123,9 +160,17 @@ def make_evaluation(
     if reserved := {"step", "epoch", "loss"} & metrics.keys():
         rule = "have names other than step, epoch and loss"
         fail(function, "metrics", rule, sorted(reserved), "Rename them.")
-    if stop is not None and stop.watches:
-        check_choice(function, "stop.metric", stop.metric, ("loss", *metrics))
-    return Evaluation(model, loss, tuple(metrics.items()), size, stop)
+    return dict(metrics)
+
+
+def steps_between_evaluations(
+    function: str, validate_every: int | None, record_every: int, batching: Batching
+) -> int:
+    """Once every so many records; by default once an epoch, or with every record."""
+    if validate_every is not None:
+        every = check_integer(function, "validate_every", validate_every, minimum=1)
+        return every * record_every
+    return batching.per_epoch if batching.shuffled else record_every
 
 
 def evaluate(evaluation: Evaluation, params: Params, data: Any) -> dict[str, jax.Array]:
@@ -164,13 +209,15 @@ def no_best(params: Params) -> Best:
     return Best(jnp.array(jnp.inf), params, count, count, jnp.array(False))
 
 
-def judge(stop: Stop, row: dict[str, jax.Array], state: Any, best: Best) -> tuple[Best, jax.Array]:
+def judge(
+    stop: Stop, row: dict[str, jax.Array], params: Params, step: jax.Array, best: Best
+) -> tuple[Best, jax.Array]:
     """The best evaluation so far and whether the run goes on; a NaN is never the best."""
     sign = 1.0 if stop.mode == "min" else -1.0
     value = sign * row[stop.metric].astype(best.value.dtype)
     better = value < best.value
     reached = jnp.array(False) if stop.target is None else value <= sign * stop.target
-    new = Best(value, state.params, state.step, jnp.zeros_like(best.since), reached)
+    new = Best(value, params, step, jnp.zeros_like(best.since), reached)
     old = best._replace(since=best.since + 1, reached=reached)
     best = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
     going = ~reached

@@ -9,24 +9,28 @@ import optax
 from jaxnets.checks import check_choice, check_integer, fail
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.batching import Batching, make_batching
-from jaxnets.training.checkpoint import Checkpoint
+from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
 from jaxnets.training.divergence import TrainingDiverged, first_bad_path
-from jaxnets.training.evaluation import Evaluation, Stop, make_evaluation
+from jaxnets.training.evaluation import (
+    Best,
+    Stop,
+    make_evaluation,
+    no_best,
+    steps_between_evaluations,
+)
 from jaxnets.training.history import History
-from jaxnets.training.host import Run, run_on_host
+from jaxnets.training.host import Ended, Run, run_on_host
 from jaxnets.training.inputs import check_run, load_data
 from jaxnets.training.loop import Schedule
 from jaxnets.training.optimizers import Freeze, wrapped_optimizer
-from jaxnets.training.program import Program, failing_gradient
+from jaxnets.training.program import Program, failing_gradient, initial_state, run_chunk
+from jaxnets.training.resume import run_identity
 from jaxnets.training.step import TrainState, ValueAndGrad
 
 __all__ = ["Fit", "fit"]
 
 CAPACITY = 4096
 """Records held on the device before the host collects them."""
-
-EVALUATION_BATCH = 1024
-"""Validation examples whose activations are held at a time, at least."""
 
 
 class Fit(NamedTuple):
@@ -149,33 +153,71 @@ def fit(
     steps = count_steps("fit", steps, epochs, batching)
     if validation is not None:
         validation = load_data("fit", validation, argument="validation")
-    evaluation = _evaluation(model, loss, metrics, validation, batching, stop)
+    evaluation = make_evaluation("fit", model, loss, metrics, validation, batching, stop)
+    check_checkpoint("fit", checkpoint)
     check_run("fit", model, loss, optimizer, data, key, params)
     optimizer = wrapped_optimizer(
         "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
     )
     evaluate_every = 0
     if evaluation is not None:
-        evaluate_every = _evaluate_every(validate_every, record_every, batching)
+        evaluate_every = steps_between_evaluations("fit", validate_every, record_every, batching)
     schedule = Schedule(batching, record_every, evaluate_every, CAPACITY)
     program = Program(
         model, loss, optimizer, value_and_grad, record_gradient_norm, schedule, evaluation
     )
-    run = Run(program, key, data, validation, params, steps, stop, checkpoint, progress)
-    ended = run_on_host(run)
-    result = Fit(
-        ended.params,
-        ended.state.opt_state,
-        ended.history,
-        ended.validation,
-        ended.state,
+    watched = None if evaluation is None else evaluation.stop
+
+    def start() -> tuple[TrainState, Best | None]:
+        state = initial_state(model, optimizer, key, data[0], params)
+        return state, None if watched is None else no_best(state.params)
+
+    ended = run_on_host(
+        Run(
+            function="fit",
+            schedule=schedule,
+            start=start,
+            advance=lambda state, best, end: run_chunk(program, state, best, data, validation, end),
+            ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
+            identity=lambda begun: run_identity(schedule, data, begun, {"key": key}),
+            steps=steps,
+            seconds=None if stop is None else stop.seconds,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    )
+    result = _result(ended, stop)
+    if ended.status == "diverged" and on_divergence == "raise":
+        gradient = failing_gradient(program, result.state, data)
+        bad_path = first_bad_path(gradient) or first_bad_path(ended.failed.params)
+        raise TrainingDiverged(result, bad_path)
+    return result
+
+
+def _why_ended(stop: Stop, best: Best) -> str:
+    """Why the evaluations end a run, or an empty text."""
+    if best.reached:
+        return "target"
+    if stop.patience is not None and int(best.since) >= stop.patience:
+        return "patience"
+    return ""
+
+
+def _result(ended: Ended, stop: Stop | None) -> Fit:
+    """The run for its user: with patience, the parameters of the best evaluation."""
+    state, best, history, validation = ended.progress
+    params = state.params
+    if stop is not None and stop.patience is not None and int(best.step) > 0:
+        params = best.params
+    return Fit(
+        params,
+        state.opt_state,
+        History(history),
+        History(validation),
+        state,
         ended.status,
         ended.seconds,
     )
-    if ended.status == "diverged" and on_divergence == "raise":
-        gradient = failing_gradient(program, ended.state, data)
-        raise TrainingDiverged(result, first_bad_path(gradient) or first_bad_path(ended.failed))
-    return result
 
 
 def count_steps(function: str, steps: int | None, epochs: int | None, batching: Batching) -> int:
@@ -191,26 +233,3 @@ def count_steps(function: str, steps: int | None, epochs: int | None, batching: 
     if steps is not None:
         return check_integer(function, "steps", steps, minimum=1)
     return check_integer(function, "epochs", epochs, minimum=1) * batching.per_epoch
-
-
-def _evaluation(
-    model: Model, loss: Loss, metrics: Any, validation: Any, batching: Batching, stop: Stop | None
-) -> Evaluation | None:
-    """What is to be evaluated, or None if nothing is."""
-    if stop is not None and not isinstance(stop, Stop):
-        fail("fit", "stop", "be a Stop", stop, "Pass jn.Stop(patience=5).", error=TypeError)
-    if validation is not None:
-        size = max(batching.size, EVALUATION_BATCH) if batching.shuffled else batching.size
-        return make_evaluation("fit", model, loss, metrics, size, stop)
-    if metrics or (stop is not None and stop.watches):
-        argument = "metrics" if metrics else "stop"
-        rule = "come with validation data to be evaluated on"
-        fail("fit", argument, rule, "none", "Pass validation=(x, y), the training data even.")
-    return None
-
-
-def _evaluate_every(validate_every: int | None, record_every: int, batching: Batching) -> int:
-    """Steps between evaluations."""
-    if validate_every is not None:
-        return check_integer("fit", "validate_every", validate_every, minimum=1) * record_every
-    return batching.per_epoch if batching.shuffled else record_every

@@ -1,20 +1,16 @@
 """What the host does between the chunks of a run: collect, save, show and stop."""
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxnets.model import Params
 from jaxnets.training.checkpoint import Checkpoint
-from jaxnets.training.evaluation import Best, Stop, no_best
-from jaxnets.training.history import History
 from jaxnets.training.loop import Chunk, Schedule, Table
-from jaxnets.training.program import Program, initial_state, run_chunk
 from jaxnets.training.resume import Columns, Progress, Saver, open_saver
-from jaxnets.training.step import TrainState
 
 __all__ = ["Ended", "Run", "run_on_host"]
 
@@ -23,93 +19,70 @@ LOOKS_PER_SECOND = 10
 
 
 class Run(NamedTuple):
-    """A run that is checked and ready.
+    """A run that is checked and ready: of one network, or of many in lockstep.
 
     Attributes:
-      program: What is compiled.
-      key: The run's key.
-      data: Inputs and targets.
-      validation: The same to evaluate on, or None.
-      params: Parameters to start from, or None to draw them.
+      function: The public function that runs it, for errors.
+      schedule: When things happen.
+      start: ``start() -> (state, best)``, before the first step.
+      advance: ``advance(state, best, stop) -> Chunk``, compiled.
+      ended: ``ended(progress)`` says why the run ends before its last step; empty if it goes on.
+      identity: What must be equal for a checkpoint to be of this run.
       steps: Updates to make.
-      stop: When the run may end early, or None.
+      seconds: Wall time after which the run ends, or None.
       checkpoint: Where to save, or None.
       progress: Whether to draw a bar.
     """
 
-    program: Program
-    key: Any
-    data: Any
-    validation: Any
-    params: Params | None
+    function: str
+    schedule: Schedule
+    start: Callable[[], tuple[Any, Any]]
+    advance: Callable[[Any, Any, Any], Chunk]
+    ended: Callable[[Progress], str]
+    identity: Callable[[Progress], dict[str, str]]
     steps: int
-    stop: Stop | None
+    seconds: float | None
     checkpoint: Checkpoint | None
     progress: bool
-
-    @property
-    def keeps_best(self) -> bool:
-        """Whether the parameters to return are those of the best evaluation."""
-        return self.stop is not None and self.stop.patience is not None
 
 
 class Ended(NamedTuple):
     """A run that has ended.
 
     Attributes:
-      params: The parameters to return.
-      state: The last finite state.
-      history: The records.
-      validation: The evaluations.
-      status: As `Fit` states it.
-      seconds: Wall time by part.
-      failed: The parameters after the step that was not finite, if there was one.
+      progress: How far it came: the last finite state and everything recorded.
+      status: ``"completed"``, ``"diverged"``, ``"seconds"`` or what ``ended`` said.
+      seconds: Wall time by part: ``"compile"`` and ``"run"``.
+      failed: The state after the step that was not finite, if there was one.
     """
 
-    params: Params
-    state: TrainState
-    history: History
-    validation: History
+    progress: Progress
     status: str
     seconds: dict[str, float]
-    failed: Params | None
+    failed: Any
 
 
 def run_on_host(run: Run) -> Ended:
     """Runs chunk after chunk until the steps are made or something ends the run."""
     started = time.perf_counter()
-    program = run.program
-    state = initial_state(program.model, program.optimizer, run.key, run.data[0], run.params)
-    best = no_best(state.params) if run.stop is not None and run.stop.watches else None
-    start = _start(run, state, best)
+    start = _start(run)
     # Opened first: a checkpoint of another run is refused before anything large is compiled.
-    with open_saver(run.checkpoint, run.key, run.data, program, start) as saver:
+    with open_saver(run.function, run.checkpoint, run.identity, start) as saver:
         progress = saver.resumed(run.steps)
-        jax.block_until_ready(_advance(run, progress, 0))
+        jax.block_until_ready(run.advance(progress.state, progress.best, 0))
         compiled = time.perf_counter()
         progress, failed, status = _run_chunks(run, progress, saver, compiled)
         saver.save(progress)
-    params = progress.state.params
-    best = progress.best
-    if best is not None and run.keeps_best and int(best.step) > 0:
-        params = best.params
-    return Ended(
-        params,
-        progress.state,
-        History(progress.history),
-        History(progress.validation),
-        status,
-        {"compile": compiled - started, "run": time.perf_counter() - compiled},
-        failed,
-    )
+    seconds = {"compile": compiled - started, "run": time.perf_counter() - compiled}
+    return Ended(progress, status, seconds, failed)
 
 
 def _run_chunks(
     run: Run, progress: Progress, saver: Saver, began: float
-) -> tuple[Progress, Params | None, str]:
-    """Runs to the end; returns how far it came, the failed parameters and the status."""
-    schedule = run.program.schedule
-    looks_in = run.progress or run.checkpoint is not None or run.stop is not None
+) -> tuple[Progress, Any, str]:
+    """Runs to the end; returns how far it came, the failed state and the status."""
+    schedule = run.schedule
+    looks_in = run.progress or run.checkpoint is not None or run.seconds is not None
     size = schedule.record_every if looks_in else schedule.longest_chunk
     failed = None
     at = int(progress.state.step)
@@ -127,11 +100,15 @@ def _run_chunks(
     return progress, failed, status
 
 
-def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Params | None]:
+def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Any]:
     """One chunk, up to the first step that is not finite if there is one."""
-    chunk = _advance(run, progress, stop)
+
+    def advance(stop: int) -> Chunk:
+        return run.advance(progress.state, progress.best, stop)
+
+    chunk = advance(stop)
     if chunk.finite:
-        return _after(run, progress, chunk), None
+        return _after(run.schedule, progress, chunk), None
     # Steps are made again to find the last finite state: that costs a run that fails a few
     # reruns of a chunk, where looking at every parameter at every step would slow them all.
     bad = int(chunk.state.step)
@@ -139,39 +116,28 @@ def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Param
     while high - low > 1:
         # The step before is the likely one; after that, halves.
         middle = high - 1 if high >= bad - 1 else (low + high) // 2
-        low, high = (middle, high) if _advance(run, progress, middle).finite else (low, middle)
-    last = _advance(run, progress, low)
-    return _after(run, progress, last), _advance(run, progress, high).state.params
-
-
-def _advance(run: Run, progress: Progress, stop: int) -> Chunk:
-    chunk: Chunk = run_chunk(
-        run.program, progress.state, progress.best, run.data, run.validation, stop
-    )
-    return chunk
+        low, high = (middle, high) if advance(middle).finite else (low, middle)
+    return _after(run.schedule, progress, advance(low)), advance(high).state
 
 
 def _status(run: Run, progress: Progress, failed: Any, elapsed: float) -> str:
     """Why the run has ended, or an empty text if it has not."""
     if failed is not None:
         return "diverged"
-    stop, best = run.stop, progress.best
-    if best is not None and best.reached:
-        return "target"
-    if best is not None and stop and stop.patience and int(best.since) >= stop.patience:
-        return "patience"
+    if reason := run.ended(progress):
+        return reason
     if int(progress.state.step) >= run.steps:
         return "completed"
-    if stop is not None and stop.seconds is not None and elapsed >= stop.seconds:
+    if run.seconds is not None and elapsed >= run.seconds:
         return "seconds"
     return ""
 
 
-def _start(run: Run, state: TrainState, best: Best | None) -> Progress:
+def _start(run: Run) -> Progress:
     """A run before its first step; the names of its columns are found by tracing alone."""
-    shapes = run_chunk.eval_shape(run.program, state, best, run.data, run.validation, 0)
-    evaluates = run.program.schedule.evaluate_every > 0
-    validation = _no_rows(shapes.evaluations) if evaluates else {}
+    state, best = run.start()
+    shapes = jax.eval_shape(run.advance, state, best, 0)
+    validation = _no_rows(shapes.evaluations) if run.schedule.evaluate_every else {}
     return Progress(state, best, _no_rows(shapes.records), validation)
 
 
@@ -183,9 +149,8 @@ def _no_rows(table: Table) -> Columns:
     return {"step": np.zeros(0, np.int64), "epoch": np.zeros(0, np.int64), **shapes}
 
 
-def _after(run: Run, before: Progress, chunk: Chunk) -> Progress:
+def _after(schedule: Schedule, before: Progress, chunk: Chunk) -> Progress:
     """How far the run has come with one more chunk."""
-    schedule = run.program.schedule
     start, end = int(before.state.step), int(chunk.state.step)
     # A record is made before its step's update, an evaluation after it.
     records = _rows(chunk.records, start, end, schedule.record_every, schedule)
@@ -213,8 +178,8 @@ def _extended(columns: Columns, rows: Columns) -> Columns:
 
 
 def _move(bar: tqdm, steps: int, progress: Progress) -> None:
-    if len(progress.history["loss"]):
-        bar.set_postfix(loss=f"{progress.history['loss'][-1]:.6g}", refresh=False)
+    if len(losses := progress.history["loss"]):
+        bar.set_postfix(loss=f"{np.median(losses[-1]):.6g}", refresh=False)
     bar.update(steps)
 
 

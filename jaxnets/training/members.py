@@ -7,15 +7,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnets.training.evaluation import Evaluation, evaluate
+from jaxnets.training.evaluation import Best, Evaluation, evaluate, judge, no_best
 from jaxnets.training.loop import Chunk, Schedule, Steps, run_steps
 from jaxnets.training.members_last import members_last
 from jaxnets.training.step import TrainState, init_state, make_step
 
 __all__ = [
+    "Endings",
     "Members",
     "SweepProgram",
     "evaluate_members",
+    "members_first",
+    "no_endings",
     "parameter_count",
     "run_members",
     "start_members",
@@ -31,7 +34,7 @@ class SweepProgram(NamedTuple):
       make_optimizer: ``make_optimizer(**hyperparameters) -> optax transformation``.
       value_and_grad: A gradient of the user's own, or None for autodiff.
       schedule: When things happen.
-      evaluation: What is evaluated at the end, or None.
+      evaluation: What an evaluation computes, or None.
       last: Whether members are the last axis of every array inside, or the first.
     """
 
@@ -71,6 +74,23 @@ class Members(NamedTuple):
     step: jax.Array
 
 
+class Endings(NamedTuple):
+    """Where members stopped early, and what they are judged by; all with the members first.
+
+    A member that has stopped is still stepped with the others, as they are in lockstep; what it
+    was when it stopped is kept here.
+
+    Attributes:
+      best: The best evaluation of each member while it ran.
+      stopped_at: The updates that a member had made when it stopped, or -1.
+      params: Its parameters at that time.
+    """
+
+    best: Best
+    stopped_at: jax.Array
+    params: Any
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def start_members(
     program: SweepProgram, keys: Any, hyperparameters: Any, x: Any, params: Any
@@ -89,10 +109,28 @@ def start_members(
 
 
 @functools.partial(jax.jit, static_argnums=0)
+def no_endings(program: SweepProgram, members: Members) -> Endings:
+    """What stands before the first evaluation."""
+    params = members_first(program, members.params)
+    return Endings(jax.vmap(no_best)(params), jnp.full_like(members.diverged_at, -1), params)
+
+
+def members_first(program: SweepProgram, params: Any) -> Any:
+    """Parameters as a user sees them, ``[members, ...]``."""
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, program.axis, 0), params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
 def run_members(
-    program: SweepProgram, members: Members, hyperparameters: Any, data: Any, stop: Any
+    program: SweepProgram,
+    members: Members,
+    endings: Endings | None,
+    hyperparameters: Any,
+    data: Any,
+    validation: Any,
+    stop: Any,
 ) -> Chunk:
-    """Steps all members from ``members.step`` to ``stop``."""
+    """Steps all members from ``members.step`` to ``stop``, or until all have ended."""
     batching = program.schedule.batching
 
     def draw(members: Members, epoch: Any) -> jax.Array:
@@ -111,8 +149,50 @@ def run_members(
             {"loss": loss},
         )
 
-    steps = Steps(advance=jax.jit(advance, static_argnames="rest"), draw=draw)
-    return run_steps(program.schedule, steps, members, None, stop)
+    steps = Steps(
+        advance=jax.jit(advance, static_argnames="rest"),
+        draw=draw,
+        evaluate=functools.partial(_judged, program, validation)
+        if program.schedule.evaluate_every
+        else None,
+    )
+    return run_steps(program.schedule, steps, members, endings, stop)
+
+
+def _judged(
+    program: SweepProgram, validation: Any, members: Members, endings: Endings | None
+) -> tuple[dict[str, jax.Array], Endings | None, jax.Array]:
+    """The evaluation of every member, what has ended by it and whether any runs on."""
+    params = members_first(program, members.params)
+    row = evaluate_members(program, params, validation)
+    if endings is None:
+        return row, None, jnp.array(True)
+    assert program.evaluation is not None
+    assert program.evaluation.stop is not None
+    judge_one = functools.partial(judge, program.evaluation.stop)
+
+    def judged(row: Any, params: Any, best: Best) -> tuple[Best, jax.Array]:
+        return judge_one(row, params, members.step, best)
+
+    best, going = jax.vmap(judged)(row, params, endings.best)
+    running = (endings.stopped_at < 0) & (members.diverged_at < 0)
+    stops = running & ~going
+    return (
+        row,
+        Endings(
+            _chosen(running, best, endings.best),
+            jnp.where(stops, members.step, endings.stopped_at),
+            _chosen(stops, params, endings.params),
+        ),
+        (running & going).any(),
+    )
+
+
+def _chosen(flags: jax.Array, new: Any, old: Any) -> Any:
+    """The new leaves for the members that are flagged, the old ones for the others."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(flags.reshape(-1, *(1,) * (a.ndim - 1)), a, b), new, old
+    )
 
 
 @functools.partial(jax.jit, static_argnums=0)

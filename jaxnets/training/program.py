@@ -69,7 +69,7 @@ def run_chunk(
         row, going = evaluate(program.evaluation, state.params, validation), jnp.array(True)
         if best is not None:
             assert program.evaluation.stop is not None
-            best, going = judge(program.evaluation.stop, row, state, best)
+            best, going = judge(program.evaluation.stop, row, state.params, state.step, best)
         return row, best, going
 
     # Traced once, though the loop holds the step more than once.

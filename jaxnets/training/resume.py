@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from jaxnets.checks import describe, fail
 from jaxnets.training.checkpoint import Checkpoint, CheckpointStore
-from jaxnets.training.evaluation import Best
+from jaxnets.training.loop import Schedule
 from jaxnets.training.paths import described, named_leaves
-from jaxnets.training.program import Program
-from jaxnets.training.step import TrainState
 
-__all__ = ["Columns", "Progress", "Saver", "open_saver"]
+__all__ = ["Columns", "Progress", "Saver", "open_saver", "run_identity"]
+
+MOST_SHOWN = 8
+"""Numbers of a key or a hyperparameter that an error lists."""
 
 Columns = dict[str, np.ndarray]
 """Columns of a history by name."""
@@ -27,14 +28,14 @@ class Progress(NamedTuple):
     """How far a run has come; what a checkpoint holds.
 
     Attributes:
-      state: The last finite state.
-      best: The best evaluation, or None if it is not watched.
+      state: The last finite state, with ``params``, ``opt_state`` and ``step``.
+      best: What the evaluations carry from one to the next, or None if they are not watched.
       history: The records.
       validation: The evaluations.
     """
 
-    state: TrainState
-    best: Best | None
+    state: Any
+    best: Any
     history: Columns
     validation: Columns
 
@@ -48,12 +49,15 @@ class Saver:
         checkpoint: Checkpoint | None,
         identity: dict[str, str],
         start: Progress,
+        function: str = "fit",
     ) -> None:
+        self._function = function
         self._store = store
         self._every_steps = checkpoint and checkpoint.every_steps
         self._every_seconds = checkpoint and checkpoint.every_seconds
         self._identity = identity
         self._start = start
+        self._leaves = named_leaves(start)
         self._saved_step = -1
         self._saved_at = time.monotonic()
 
@@ -64,14 +68,16 @@ class Saver:
             return self._start
         if saved.step > steps:
             fail(
-                "fit",
+                self._function,
                 "checkpoint",
                 f"be of a run that has made at most the {steps} steps asked for",
                 f"one after {saved.step}",
                 f"Pass steps={saved.step} or more, or another directory.",
             )
         self._saved_step = saved.step
-        return _restored(self._start, saved.arrays)
+        leaves = [_like(leaf, saved.arrays[name]) for name, leaf in self._leaves.items()]
+        progress: Progress = jax.tree.unflatten(jax.tree.structure(self._start), leaves)
+        return progress
 
     def next_save(self, at: int) -> int:
         """The next step at which a save is due for its number."""
@@ -91,67 +97,67 @@ class Saver:
         step = int(progress.state.step)
         if self._store is None or step == self._saved_step:
             return
-        arrays = {name: _as_array(leaf) for name, leaf in named_leaves(_saved(progress)).items()}
+        arrays = {name: _as_array(leaf) for name, leaf in named_leaves(progress).items()}
         self._store.save(step, arrays, {}, self._identity)
         self._saved_step, self._saved_at = step, time.monotonic()
 
 
 @contextmanager
 def open_saver(
-    checkpoint: Checkpoint | None, key: Any, data: Any, program: Program, start: Progress
+    function: str,
+    checkpoint: Checkpoint | None,
+    identity: Callable[[Progress], dict[str, str]],
+    start: Progress,
 ) -> Iterator[Saver]:
-    """A `Saver` for the run with this key, data and program."""
+    """A `Saver` for a run.
+
+    Args:
+      function: The public function that runs it, for errors.
+      checkpoint: Where to save, or None.
+      identity: What must be equal for a run to be the same run, as `run_identity` makes it.
+      start: The run before its first step.
+    """
     if checkpoint is None:
         yield Saver(None, None, {}, start)
         return
-    identity = _identity(key, data, program, start)
-    store = CheckpointStore(checkpoint)
-    try:
-        yield Saver(store, checkpoint, identity, start)
-    finally:
-        store.close()
+    with CheckpointStore(checkpoint, function=function) as store:
+        yield Saver(store, checkpoint, identity(start), start, function)
 
 
-def _identity(key: Any, data: Any, program: Program, start: Progress) -> dict[str, str]:
-    """What must be equal for a run to be the same run, as texts by path."""
-    batching = program.schedule.batching
+def run_identity(
+    schedule: Schedule, data: Any, start: Progress, drawn_from: dict[str, Any]
+) -> dict[str, str]:
+    """What must be equal for a run to be the same run, as texts by path.
+
+    Args:
+      schedule: When things happen in it.
+      data: Inputs and targets.
+      start: The run before its first step.
+      drawn_from: The key and the hyperparameters, by name.
+    """
     leaves = named_leaves({"data": {"x": data[0], "y": data[1]}})
     return {
         **described({"params": start.state.params, "opt_state": start.state.opt_state}),
         **{name: f"{describe(leaf)} {_checksum(leaf)}" for name, leaf in leaves.items()},
-        "key": ",".join(map(str, _as_array(key).tolist())),
-        "batch_size": str(batching.size),
-        "steps in an epoch": str(batching.per_epoch),
-        "record_every": str(program.schedule.record_every),
+        **{name: _values(leaf) for name, leaf in drawn_from.items()},
+        "batch_size": str(schedule.batching.size),
+        "steps in an epoch": str(schedule.batching.per_epoch),
+        "record_every": str(schedule.record_every),
         "records": ", ".join(start.history),
         "evaluations": ", ".join(start.validation),
     }
 
 
+def _values(leaf: Any) -> str:
+    """The numbers themselves where they are few."""
+    array = _as_array(leaf)
+    few = array.size <= MOST_SHOWN
+    return ",".join(map(str, array.ravel().tolist())) if few else _checksum(array)
+
+
 def _checksum(leaf: Any) -> str:
-    """Tells data sets of equal shapes apart."""
+    """Tells arrays of equal shapes apart."""
     return f"crc32 {zlib.crc32(np.ascontiguousarray(leaf).view(np.uint8).data):08x}"
-
-
-def _saved(progress: Progress) -> dict[str, Any]:
-    """What is saved of it: the key is not, as it is part of the identity."""
-    return {
-        "params": progress.state.params,
-        "opt_state": progress.state.opt_state,
-        "step": progress.state.step,
-        "best": progress.best,
-        "history": progress.history,
-        "validation": progress.validation,
-    }
-
-
-def _restored(start: Progress, arrays: dict[str, np.ndarray]) -> Progress:
-    """The saved arrays in the structure of ``start``."""
-    like = _saved(start)
-    leaves = [_like(leaf, arrays[name]) for name, leaf in named_leaves(like).items()]
-    tree = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    state = TrainState(tree["params"], tree["opt_state"], start.state.key, tree["step"])
-    return Progress(state, tree["best"], tree["history"], tree["validation"])
 
 
 def _as_array(leaf: Any) -> np.ndarray:

@@ -1,0 +1,146 @@
+"""What the host does for a sweep: runs a batch of members and puts its results in order."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.training.checkpoint import Checkpoint
+from jaxnets.training.evaluation import Stop
+from jaxnets.training.host import Ended, Run, run_on_host
+from jaxnets.training.members import (
+    Endings,
+    Members,
+    SweepProgram,
+    evaluate_members,
+    members_first,
+    no_endings,
+    run_members,
+    start_members,
+)
+from jaxnets.training.resume import Columns, Progress, run_identity
+from jaxnets.training.sweep_result import Sweep
+
+__all__ = ["MembersTask", "run_batch"]
+
+
+class MembersTask(NamedTuple):
+    """A sweep that is checked and ready; what all batches of members have in common.
+
+    Attributes:
+      program: What is compiled.
+      keys: One key a seed.
+      params: Parameters to start from, ``[keys, ...]``, or None to draw them.
+      data: Inputs and targets.
+      validation: The same to evaluate on, or None.
+      steps: Updates to make.
+      stop: When members may stop early, or None.
+      progress: Whether to draw a bar.
+    """
+
+    program: SweepProgram
+    keys: Any
+    params: Any
+    data: Any
+    validation: Any
+    steps: int
+    stop: Stop | None
+    progress: bool
+
+
+def run_batch(task: MembersTask, labels: Columns, checkpoint: Checkpoint | None) -> Sweep:
+    """Runs the members with these labels to the end."""
+    program, schedule = task.program, task.program.schedule
+    watched = schedule.evaluate_every > 0 and task.stop is not None and task.stop.watches
+    chosen = labels["seed"]
+    keys = task.keys[chosen]
+    hyperparameters = {name: column for name, column in labels.items() if name != "seed"}
+    values = {name: jnp.asarray(column) for name, column in hyperparameters.items()}
+    params = None if task.params is None else jax.tree.map(lambda leaf: leaf[chosen], task.params)
+
+    def start() -> tuple[Members, Endings | None]:
+        members = start_members(program, keys, values, task.data[0], params)
+        return members, no_endings(program, members) if watched else None
+
+    ended = run_on_host(
+        Run(
+            function="sweep",
+            schedule=schedule,
+            start=start,
+            advance=lambda members, endings, stop: run_members(
+                program, members, endings, values, task.data, task.validation, stop
+            ),
+            ended=lambda now: "stopped" if _all_ended(now) else "",
+            identity=lambda begun: run_identity(
+                schedule, task.data, begun, {"keys": keys, **hyperparameters}
+            ),
+            steps=task.steps,
+            seconds=None if task.stop is None else task.stop.seconds,
+            checkpoint=checkpoint,
+            progress=task.progress,
+        )
+    )
+    return _result(task, labels, ended)
+
+
+def _all_ended(now: Progress) -> bool:
+    """Whether no member goes on; without evaluations, members are stepped to the last step."""
+    if now.best is None:
+        return False
+    return bool(((now.best.stopped_at >= 0) | (now.state.diverged_at >= 0)).all())
+
+
+def _result(task: MembersTask, labels: Columns, ended: Ended) -> Sweep:
+    """The members for their user, each as it was when it ended."""
+    program = task.program
+    members, endings, history, evaluations = ended.progress
+    params = members_first(program, members.params)
+    diverged_at = np.array(members.diverged_at)
+    stopped_at = np.full_like(diverged_at, -1)
+    if endings is not None:
+        assert task.stop is not None
+        stopped_at = np.array(endings.stopped_at)
+        params = _picked(stopped_at >= 0, endings.params, params)
+        if task.stop.patience is not None:
+            params = _picked(np.asarray(endings.best.step) > 0, endings.best.params, params)
+        # What a member does after it has stopped is not its run any more.
+        diverged_at[stopped_at >= 0] = -1
+    if ended.status == "seconds":
+        stopped_at[(stopped_at < 0) & (diverged_at < 0)] = int(members.step)
+    scores = {}
+    if program.evaluation is not None:
+        scores = jax.tree.map(np.asarray, evaluate_members(program, params, task.validation))
+    # A loss is recorded before its step's update, an evaluation after it.
+    over = np.where(stopped_at < 0, task.steps, stopped_at)
+    return Sweep(
+        params=params,
+        history=_of_members(history, over - 1),
+        validation=scores,
+        evaluations=_of_members(evaluations, over),
+        labels=labels,
+        diverged_at=diverged_at,
+        stopped_at=stopped_at,
+        seconds=ended.seconds,
+    )
+
+
+def _picked(flags: np.ndarray, new: Any, old: Any) -> Any:
+    """The new leaves for the flagged members, the old ones for the others."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(flags.reshape(-1, *(1,) * (a.ndim - 1)), a, b), new, old
+    )
+
+
+def _of_members(columns: Columns, last: np.ndarray) -> Columns:
+    """Records with the members first, and NaN beyond the last step of each."""
+    if not columns:
+        return {}
+    step = columns["step"]
+    beyond = step > last[:, None]
+    table = {
+        name: np.where(beyond, np.nan, column.T) if beyond.any() else column.T
+        for name, column in columns.items()
+        if name not in ("step", "epoch")
+    }
+    return {"step": step, **table}

@@ -1,0 +1,129 @@
+"""What a sweep gives: arrays with the members on the leading axis, and questions to them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnets.model import Params
+from jaxnets.training.wilson import wilson_interval
+
+__all__ = ["Sweep", "join_sweeps"]
+
+
+class Sweep(NamedTuple):
+    """The result of a sweep; the leading axis of every array is the members.
+
+    Members are ordered as ``itertools.product`` of the keys and then the hyperparameters.
+
+    Attributes:
+      params: The last finite parameters of each member, ``[members, ...]``; with
+        ``stop=Stop(patience=...)`` those of its best evaluation.
+      history: ``"step"``, ``[records]``, and ``"loss"``, ``[members, records]``; NaN once a
+        member has stopped early.
+      validation: ``"loss"`` and the metrics of ``params``, ``[members]``; empty without
+        validation data.
+      evaluations: What was evaluated on the way: ``"step"``, ``[evaluations]``, ``"loss"`` and
+        the metrics, ``[members, evaluations]``. Empty without ``validate_every`` or ``stop``.
+      labels: For each member the position of its key, ``"seed"``, and its hyperparameters;
+        arrays of ``[members]``.
+      diverged_at: The step at which a member stopped being finite and was frozen, or -1.
+      stopped_at: The updates that a member had made when it stopped early, or -1.
+      seconds: Wall time by part: ``"compile"`` and ``"run"``.
+    """
+
+    params: Params
+    history: dict[str, np.ndarray]
+    validation: dict[str, np.ndarray]
+    evaluations: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    diverged_at: np.ndarray
+    stopped_at: np.ndarray
+    seconds: dict[str, float]
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a member: labels, last recorded loss, validation and how it ended."""
+        columns = {
+            **self.labels,
+            "loss": self.last_losses(),
+            **{f"validation_{name}": column for name, column in self.validation.items()},
+            "diverged_at": self.diverged_at,
+            "stopped_at": self.stopped_at,
+        }
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def last_losses(self) -> np.ndarray:
+        """The last loss that was recorded of each member, ``[members]``."""
+        records = len(self.history["step"])
+        before = np.searchsorted(self.history["step"], self.stopped_at)
+        last = np.where(self.stopped_at < 0, records, before) - 1
+        losses: np.ndarray = self.history["loss"][np.arange(len(last)), last]
+        return losses
+
+    def best(self) -> int:
+        """The member with the lowest last loss among those that stayed finite.
+
+        Raises:
+          ValueError: If every member diverged.
+        """
+        losses = np.where(self.diverged_at < 0, self.last_losses(), np.inf)
+        if not np.isfinite(losses).any():
+            raise ValueError("Sweep.best: no member stayed finite. Lower the learning rates.")
+        return int(losses.argmin())
+
+    def member(self, index: int) -> Params:
+        """The parameters of one member, ready for ``model.apply``."""
+        params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
+        return params
+
+    def success_rate(self, criterion: Callable[[Params], Any]) -> tuple[float, float, float]:
+        """The share of members that meet a criterion, with its 95% Wilson interval.
+
+        Args:
+          criterion: ``criterion(params) -> bool`` for one member, traceable. Members that
+            diverged count as failures.
+
+        Returns:
+          The share and the lower and upper end of its interval.
+        """
+        met = np.asarray(jax.vmap(criterion)(self.params)) & (self.diverged_at < 0)
+        return met.mean().item(), *wilson_interval(int(met.sum()), met.size)
+
+
+def join_sweeps(parts: list[Sweep], labels: dict[str, np.ndarray]) -> Sweep:
+    """One result of consecutive batches of members, without what filled up the last batch."""
+    size = len(labels["seed"])
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(*leaves: Any) -> np.ndarray:
+        return np.concatenate(leaves)[:size]
+
+    def table(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        # A batch whose members all stopped early has fewer columns than the others.
+        longest = max(tables, key=lambda one: len(one.get("step", ())))
+        return {
+            name: column
+            if name == "step"
+            else joined(*(_widened(one[name], column.shape[1]) for one in tables))
+            for name, column in longest.items()
+        }
+
+    return Sweep(
+        params=jax.tree.map(joined, *(part.params for part in parts)),
+        history=table([part.history for part in parts]),
+        validation=jax.tree.map(joined, *(part.validation for part in parts)),
+        evaluations=table([part.evaluations for part in parts]),
+        labels=labels,
+        diverged_at=joined(*(part.diverged_at for part in parts)),
+        stopped_at=joined(*(part.stopped_at for part in parts)),
+        seconds={name: sum(part.seconds[name] for part in parts) for name in parts[0].seconds},
+    )
+
+
+def _widened(columns: np.ndarray, width: int) -> np.ndarray:
+    """The array with columns of NaN added."""
+    missing = width - columns.shape[1]
+    return np.pad(columns, ((0, 0), (0, missing)), constant_values=np.nan) if missing else columns
