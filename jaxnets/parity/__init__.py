@@ -9,7 +9,8 @@ differences and, where it is installed, against PyTorch. ``--show NAME`` prints 
 - `check`: compares any function with any formula of one's own.
 """
 
-from jaxnets.parity.compare import Report, check
+from jaxnets.parity.compare import check
+from jaxnets.parity.report import Report
 
 __all__ = ["Report", "check"]
 """Submodules are imported by their names."""

@@ -1,23 +1,17 @@
 """The proof: ``python -m jaxnets.parity`` prints how far every hand formula is from autodiff."""
 
 import argparse
-import importlib.util
-import inspect
 import json
 import sys
-import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NoReturn
 
-from jaxnets.parity import backprop, tutorial
-from jaxnets.parity.formulas import DERIVATIONS
+from jaxnets.parity.derivations import PAGES, page
 from jaxnets.parity.row import COLUMNS, Row
 from jaxnets.parity.table import row_makers, rows
+from jaxnets.parity.torch_reference import torch_version
 
 __all__ = ["main"]
-
-WIDTH = 80
-"""Columns of a terminal."""
 
 HEADERS = {
     "float64": "autodiff 64",
@@ -46,16 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.show is not None:
-        print(_derivation(parser, args.show))
+        if args.json or args.only is not None:
+            parser.error("--show must stand alone; got --json or --only beside it.")
+        _check_name(parser, "--show", args.show, PAGES)
+        print(page(args.show))
         return 0
-    torch = importlib.util.find_spec("torch") is not None
-    _check_name(parser, "--only", args.only, row_makers(torch=False))
-    made = rows([args.only] if args.only else [], torch=torch)
+    if args.only is not None:
+        _check_name(parser, "--only", args.only, row_makers(torch=False))
+    torch = torch_version()
+    made = rows([] if args.only is None else [args.only], torch=torch is not None)
+    table = list(made if args.json else _printed(made, torch=torch))
     if args.json:
-        table = list(made)
         print(json.dumps({"torch": torch, "rows": [row.as_json() for row in table]}))
-    else:
-        table = list(_printed(made, torch=torch))
     return 0 if all(row.ok for row in table) else 1
 
 
@@ -71,61 +67,36 @@ def _parser() -> _Parser:
     return parser
 
 
-def _derivations() -> dict[str, Callable[..., Any]]:
-    """What has a derivation to show, by name."""
-    by_hand: dict[str, Callable[..., Any]] = {
-        "backprop": backprop.value_and_grad,
-        "tutorial": tutorial.value_and_grad,
-    }
-    return {**DERIVATIONS, **by_hand}
-
-
-def _derivation(parser: _Parser, name: str) -> str:
-    """The derivation as it stands with the formula."""
-    formulas = _derivations()
-    _check_name(parser, "--show", name, formulas)
-    text = inspect.getdoc(formulas[name]) or ""
-    paragraphs = [_fitted(paragraph) for paragraph in text.split("\n\n")]
-    return "\n\n".join([f"{name}\n{'=' * len(name)}", *paragraphs])
-
-
-def _fitted(paragraph: str) -> str:
-    """Prose wrapped to a terminal's width; formulas are indented and stay as they are."""
-    if any(line.startswith(" ") for line in paragraph.splitlines()):
-        return paragraph
-    return textwrap.fill(" ".join(paragraph.split()), WIDTH)
-
-
-def _check_name(parser: _Parser, flag: str, name: str | None, names: Iterable[str]) -> None:
-    if name is not None and name not in set(names):
+def _check_name(parser: _Parser, flag: str, name: str, names: Collection[str]) -> None:
+    if name not in names:
         parser.error(f"{flag} must be one of {', '.join(sorted(names))}; got {name}.")
 
 
-def _printed(made: Iterable[Row], *, torch: bool) -> Iterable[Row]:
+def _printed(made: Iterable[Row], *, torch: str | None) -> Iterator[Row]:
     """Prints the table as its rows come, and a verdict; yields them on."""
     print("Largest relative difference of the formula derived by hand from autodiff in float64 and")
     print("float32 (update rules: from optax), from central differences and from PyTorch.\n")
-    heads = "".join(f"{HEADERS[column]:>13}" for column in COLUMNS)
+    heads = "".join(f"{HEADERS[column]:>14}" for column in COLUMNS)
     print(f"{'name':22}{'kind':12}{heads}  verdict")
-    found, notes = [], []
+    found = []
     for row in made:
         found.append(row)
-        cells = "".join(f"{_cell(row, column, torch):>13}" for column in COLUMNS)
+        cells = "".join(f"{_cell(row, column, torch):>14}" for column in COLUMNS)
         verdict = "ok" if row.ok else "OFF" if row.errors else row.compared
         print(f"{row.name:22}{row.kind:12}{cells}  {verdict}", flush=True)
-        if row.note:
-            notes.append(f"{row.name}: {row.note}")
         yield row
-    bad = [row.name for row in found if not row.ok]
-    verdict = f"{len(found)} rows, all within tolerance"
-    print(f"\n{verdict if not bad else 'NOT within tolerance: ' + ', '.join(bad)}")
-    print(*notes, sep="\n")
+    bad = ", ".join(row.name for row in found if not row.ok)
+    count = "1 row" if len(found) == 1 else f"{len(found)} rows"
+    print(f"\nNOT within tolerance: {bad}" if bad else f"\n{count}, all within tolerance")
+    for row in found:
+        if row.note:
+            print(f"{row.name}: {row.note}")
 
 
-def _cell(row: Row, column: str, torch: bool) -> str:
+def _cell(row: Row, column: str, torch: str | None) -> str:
     if column in row.errors:
         return f"{row.errors[column]:.1e}"
-    return "not installed" if column == "PyTorch" and not torch else "-"
+    return "not installed" if column == "PyTorch" and torch is None else "-"
 
 
 if __name__ == "__main__":

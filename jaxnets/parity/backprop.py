@@ -30,21 +30,24 @@ def value_and_grad(
 ) -> tuple[Any, Any]:
     """The loss of a multilayer perceptron and its gradient by all parameters, by hand.
 
-      l_k = a_(k-1) w_k + b_k,   a_k = f_k(l_k)            a_0 = X, k = 1 ... depth
-      L   = loss(a_depth, Y)
+      a_0       = X
+      l_k       = a_(k-1) w_k + b_k                k = 1 ... depth
+      a_k       = f_k(l_k)
+      L         = loss(a_depth, Y)
 
-      d_a_depth = dL/da_depth
-      d_l_k     = d_a_k f_k'(l_k)
-      d_w_k     = a_(k-1)^T d_l_k
+      d_a_depth = dL/da_depth                      (see the loss)
+      d_l_k     = d_a_k f_k'(l_k)                  (see the activation)
+      d_w_k     = a_(k-1)^T d_l_k                  (see dense)
       d_b_k     = sum over the batch of d_l_k
-      d_a_(k-1) = d_l_k w_k^T
+      d_a_(k-1) = d_l_k w_k^T                      and on with layer k - 1
 
-    Derivation: w_k acts on L only through l_k, l_k only through a_k, and a_k only through
-    l_(k+1); the chain rule multiplies these links, from the loss backwards. What each link is
-    stands with dense, with the activation and with the loss.
+    Derivation: w_k and b_k act on L only through l_k, l_k only through a_k, and a_k only through
+    l_(k+1); the chain rule multiplies these links, from the loss backwards. Where f_k is not
+    elementwise, as softmax, d_l_k is what stands there as d_x for d_y = d_a_k.
 
-    Symbols: X [batch, in]; Y the targets that the loss takes; w_k [in_k, out_k]; b_k [out_k];
-    l_k, a_k, d_l_k, d_a_k [batch, out_k]; L a number; d_w_k, d_b_k like w_k, b_k.
+    Symbols: X the inputs [batch, in]; Y the targets that the loss takes; w_k [in_k, out_k], where
+    in_1 is in and in_k is out_(k-1); b_k [out_k]; l_k, a_k, d_l_k, d_a_k [batch, out_k]; L a
+    number; d_w_k, d_b_k like w_k, b_k; f_k the activation of layer k, depth the number of layers.
 
     Args:
       params: The parameters of ``sequential(dense, activation, dense, activation, ...)``, or of

@@ -38,12 +38,12 @@ class Row(NamedTuple):
         )
 
     def as_json(self) -> dict[str, object]:
-        """The row as JSON can hold it: an infinite error is a text."""
+        """The row as JSON can hold it: an error that is not finite is a text."""
         errors = {name: self.errors.get(name) for name in COLUMNS}
         return {
             **self._asdict(),
             "errors": {
-                name: "inf" if error is not None and math.isinf(error) else error
+                name: error if error is None or math.isfinite(error) else str(error)
                 for name, error in errors.items()
             },
             "ok": self.ok,

@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from jaxnets import activations, combinators, layers, losses
-from jaxnets.parity.compare import TOLERANCES, compare
+from jaxnets.parity.compare import compare
 from jaxnets.parity.entries import Entry, by_hand, entries, entry_references
+from jaxnets.parity.finding import tutorial_row
 from jaxnets.parity.formulas import OPTIMIZERS
+from jaxnets.parity.report import TOLERANCES
 from jaxnets.parity.row import Row, missing_row
-from jaxnets.parity.runs import TRAINING, optimizer_row, training_row, tutorial_row
 from jaxnets.parity.torch_reference import torch_reference
+from jaxnets.parity.training_runs import TRAINING, training_row
+from jaxnets.parity.update_rules import optimizer_row
 
 __all__ = ["public_names", "row_makers", "rows"]
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxnets.parity.compare import Reference, leaves
 from jaxnets.parity.entries import Entry
+from jaxnets.parity.leaves import leaves
+from jaxnets.parity.references import Reference
 
 __all__ = ["torch_reference", "torch_version"]
 
@@ -46,7 +47,7 @@ def torch_reference(entry: Entry, exact: Reference) -> Reference | None:
         values[label] = value.detach().numpy()
         gradients[label] = _map(lambda leaf: leaf.grad.numpy(), at_tensors)
     found = leaves(value=values, gradient=gradients)
-    return Reference("PyTorch", exact.inputs, exact.cotangent, found)
+    return Reference("PyTorch", exact.dtype, exact.inputs, exact.cotangent, found)
 
 
 def _map(function: Callable[[Any], Any], tree: Any) -> Any:

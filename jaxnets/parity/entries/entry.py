@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxnets.parity.compare import Reference, references
+from jaxnets.parity.references import Reference, references
 
 __all__ = ["Case", "Entry", "by_hand", "entry_references"]
 

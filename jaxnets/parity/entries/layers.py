@@ -66,11 +66,12 @@ def _dense(factory: Any, at: Any, data: Any) -> Any:
 
 
 def _dense_cases() -> dict[str, Case]:
+    """All axes of the square case are equal, so that no shape gives a wrong transpose away."""
     normal = _normal()
     params = {"w": normal(3, 4), "b": normal(4)}
     return {
         "batch": Case({"params": params, "x": normal(5, 3)}),
-        "square": Case({"params": {"w": normal(3, 3), "b": normal(3)}, "x": normal(5, 3)}),
+        "square": Case({"params": {"w": normal(3, 3), "b": normal(3)}, "x": normal(3, 3)}),
         "leading axes": Case({"params": params, "x": normal(2, 3, 3)}),
         "no bias": Case({"params": {"w": params["w"]}, "x": normal(5, 3)}),
     }
@@ -99,9 +100,12 @@ def _embedding(factory: Any, at: Any, data: Any) -> Any:
 
 
 def _embedding_cases() -> dict[str, Case]:
-    params = {"table": _normal()(5, 3)}
+    normal = _normal()
     indices = np.array([[0, 4, 1], [1, 1, 0]])
-    return {"indices": Case({"params": params}, {"x": indices})}
+    return {
+        "indices": Case({"params": {"table": normal(5, 3)}}, {"x": indices}),
+        "square": Case({"params": {"table": normal(4, 4)}}, {"x": np.array([1, 3, 1, 0])}),
+    }
 
 
 def _parametric_relu(factory: Any, at: Any, data: Any) -> Any:

@@ -61,5 +61,6 @@ DERIVATIONS: dict[str, Formula] = {
     **LAYERS,
     **COMBINATORS,
     **OPTIMIZERS,
+    "reduced": losses.reduced,
 }
 """What holds the derivation in its docstring."""

@@ -28,11 +28,13 @@ def nll(
       dv_i/dx_ij = -c_j t_ij                         (each x_ij stands in one term)
 
     For a label y_i the targets are t_ij = [j = y_i], so that v_i = -c_(y_i) x_(i, y_i), and an
-    example counts k_i = c_(y_i) in the mean. For probabilities k_i = 1.
+    example counts m_i = c_(y_i) in the mean. For probabilities m_i = 1. What weights and
+    reduction make of v: see reduced.
 
     Symbols: x the predictions [examples ..., classes], logarithms of probabilities; t the
-    targets of the same shape, or labels y [examples ...]; v, k [examples ...]; c (class_weights)
-    [classes], ones if not given. Examples labelled ignore_index have weight 0.
+    targets of the same shape, or labels y [examples ...]; v, m [examples ...]; c (class_weights)
+    [classes], ones if not given; i counts examples, j classes. Examples labelled ignore_index
+    have weight 0.
     """
     truth, counts, weights = _expected(predictions, targets, class_weights, ignore_index, weights)
     values = -namespace(truth).sum(truth * predictions, axis=-1)
@@ -66,11 +68,13 @@ def cross_entropy(
     p_ij - [j = y_i], prediction minus truth, and the mean over n examples divides it by n.
 
     In general u_ij = c_j ((1 - s) t_ij + s / classes) with label smoothing s. For a label y_i
-    t_ij = [j = y_i], and an example counts k_i = c_(y_i) in the mean; for probabilities k_i = 1.
+    t_ij = [j = y_i], and an example counts m_i = c_(y_i) in the mean (see reduced); for
+    probabilities m_i = 1.
 
     Symbols: x the predictions, p, u [examples ..., classes]; t the targets of the same shape, or
-    labels y [examples ...]; v, z, k [examples ...]; c (class_weights) [classes], ones if not
-    given; s (label_smoothing) a number. Examples labelled ignore_index have weight 0.
+    labels y [examples ...]; v, z, m [examples ...]; c (class_weights) [classes], ones if not
+    given; s (label_smoothing) a number; i counts examples, j and k classes. Examples labelled
+    ignore_index have weight 0.
     """
     xp, x = namespace(predictions), predictions
     u, counts, weights = _expected(
@@ -91,8 +95,10 @@ def kl_divergence(
       v_i        = sum_j q_ij (log q_ij - x_ij)      with 0 log 0 = 0
       dv_i/dx_ij = -q_ij                             (each x_ij stands in one term)
 
+    What weights and reduction make of v: see reduced.
+
     Symbols: x the predictions [examples ..., classes], logarithms of probabilities; q the
-    targets of the same shape, probabilities; v [examples ...].
+    targets of the same shape, probabilities; v [examples ...]; i counts examples, j classes.
     """
     xp, q = namespace(predictions), targets
     log_q = xp.log(xp.where(q > 0, q, 1))
@@ -109,7 +115,7 @@ def _expected(
     *,
     smoothing: float = 0.0,
 ) -> tuple[Any, Any, Any]:
-    """The factor u_ij of each logarithm, the count k_i of each example, and its weight."""
+    """The factor u_ij of each logarithm, the count m_i of each example, and its weight."""
     xp = namespace(x)
     c = xp.ones_like(x) * per_feature(1 if class_weights is None else class_weights, x)
     counts, truth = None, targets

@@ -15,7 +15,7 @@ def elementwise(activation: Any) -> Any:
       y   = f(x)
       d_x = d_y f'(x)                                (element by element)
 
-    Symbols: x the input, y, d_y, d_x any shape, all the same.
+    Symbols: x the input, f(x), f'(x), y, d_y, d_x any shape, all the same.
     """
 
     def layer(params: Any, x: Any, **options: Any) -> ValueAndBackward:
@@ -28,15 +28,20 @@ def elementwise(activation: Any) -> Any:
 def sequential(*layers: Any) -> Any:
     """Layers one after the other.
 
-      x_0 = x,  x_(i+1) = f_i(x_i),  y = x_n
+      x_0     = x
+      x_(i+1) = f_i(x_i)                             i = 0 ... n - 1
+      y       = x_n
 
     By the chain rule the gradient goes through them in the opposite order: each layer takes the
     gradient by its output, and gives the one by its input to the layer before it:
 
-      d_(x_n) = d_y,   (d_params_i, d_(x_i)) = backward_i(d_(x_(i+1))),   d_x = d_(x_0)
+      d_x_n                 = d_y
+      d_params_i, d_x_i     = backward_i(d_x_(i+1))  i = n - 1 ... 0
+      d_x                   = d_x_0
 
-    Symbols: x_i the input of layer i, of the shape that it takes; d_(x_i) of the same shape.
-    Parameters are {"0": those of layer 0, ...}; layers without parameters have no entry.
+    Symbols: n the number of layers; x_i the input of layer i and d_x_i, of the shape that it
+    takes; f_i the layer and backward_i its own way back; d_params_i of the shapes of its
+    parameters. Parameters are {"0": those of layer 0, ...}; layers without them have no entry.
     """
 
     def layer(params: Any, x: Any) -> ValueAndBackward:
@@ -59,12 +64,12 @@ def parallel(*layers: Any) -> Any:
     """Layers side by side, their outputs added.
 
       y   = f_0(x) + ... + f_n(x)
-      d_x = sum of the d_x of all layers             (x acts through every one of them)
+      d_x = d_x of f_0 + ... + d_x of f_n            (x acts through all of them)
 
-    Each layer gets d_y as it is, for dy/df_i = 1.
+    Each layer gets d_y as it is, for dy/df_i = 1; what it makes of it stands with that layer.
 
-    Symbols: x the input [..., in]; y and d_y [..., out], as the output of every layer; d_x of
-    the shape of x. Parameters are keyed as those of sequential.
+    Symbols: x the input [..., in]; f_i(x), y and d_y [..., out]; d_x of the shape of x.
+    Parameters are keyed as those of sequential.
     """
 
     def layer(params: Any, x: Any) -> ValueAndBackward:
@@ -88,6 +93,8 @@ def residual(inner: Any) -> Any:
       y   = x + f(x)
       d_x = d_y + (d_x of the layer f)               (x acts directly and through f)
 
+    f gets d_y as it is, for dy/df = 1, and so its parameters' gradients are what f makes of d_y.
+
     Symbols: x the input, f(x), y, d_y, d_x any shape, all the same. Parameters are those of f.
     """
 
@@ -108,9 +115,13 @@ def perceptron(params: Any, x: Any) -> ValueAndBackward:
 
       l   = x w + b
       y   = sigmoid(l)
-      d_l = d_y y (1 - y)                            (see sigmoid; then as in dense)
+      d_l = d_y y (1 - y)                            (see sigmoid)
+      d_w = x^T d_l,   d_b = sum of d_l,   d_x = d_l w^T             (see dense)
 
-    Symbols: x the input [..., features]; w [features, 1]; b [1]; l [..., 1]; y and d_y [...].
+    The last axis of l, of length 1, is left out of y.
+
+    Symbols: x the input and d_x [..., features]; w and d_w [features, 1]; b and d_b [1]; l and
+    d_l [..., 1]; y and d_y [...].
     """
     l1, dense_backward = dense(params, x)
     y, slope = sigmoid(l1)

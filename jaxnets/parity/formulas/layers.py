@@ -42,12 +42,12 @@ def dense(params: Any, x: Any) -> ValueAndBackward:
 
     Derivation, entry by entry: l1_nk = sum_j X_nj w1_jk + b1_k, so that
 
-      dl1_nk/dw1_jk = X_nj    d_w1_jk = sum_n X_nj d_l1_nk      (row j of X^T, column k)
-      dl1_nk/db1_k  = 1       d_b1_k  = sum_n d_l1_nk
-      dl1_nk/dX_nj  = w1_jk   d_X_nj  = sum_k d_l1_nk w1_jk     (row n, column j of w1^T)
+      dl1_nk/dw1_jk = X_nj     d_w1_jk = sum_n X_nj d_l1_nk    = (X^T d_l1)_jk
+      dl1_nk/db1_k  = 1        d_b1_k  = sum_n d_l1_nk
+      dl1_nk/dX_nj  = w1_jk    d_X_nj  = sum_k d_l1_nk w1_jk   = (d_l1 w1^T)_nj
 
-    and every other derivative is 0. Each sum runs over the index that the entry does not have,
-    for through it the entry acts on l1.
+    and every other derivative is 0. Each sum runs over the index that the entry on its left does
+    not have: w1_jk acts on l1_nk for every example n, X_nj for every output k.
 
     Symbols: X the input [batch, in]; w1 [in, out]; b1 [out]; l1 and d_l1 [batch, out];
     d_w1, d_b1, d_X of the shapes of w1, b1, X. n counts examples, j inputs, k outputs. Several
@@ -85,7 +85,10 @@ def dropout(params: Any, x: Any, *, mask: Any, rate: float) -> ValueAndBackward:
 def flatten(params: Any, x: Any) -> ValueAndBackward:
     """Joins all axes behind the first.
 
-    Every entry of y is an entry of x, at another place; d_x puts those of d_y back there.
+      y   = x, reshaped
+      d_x = d_y, reshaped back
+
+    Every entry of y is one entry of x, so its derivative is 1 by that entry and 0 by all others.
 
     Symbols: x and d_x [batch, ...]; y and d_y [batch, product of the other axes].
     """
@@ -105,8 +108,9 @@ def embedding(params: Any, x: Any) -> ValueAndBackward:
     A row that is looked up twice gets both gradients, one that is not gets 0. Indices have no
     gradient.
 
-    Symbols: x the indices [examples ...]; E the table [vocabulary, features]; y and d_y
-    [examples ..., features]; o [examples, vocabulary]; d_E of the shape of E.
+    Symbols: x the indices [examples ...]; E (table) [vocabulary, features]; y and d_y
+    [examples ..., features]; o [examples, vocabulary]; d_E of the shape of E; n counts examples,
+    v rows of the table; several leading axes act as one.
     """
     table = params["table"]
     xp = namespace(table)
@@ -152,22 +156,22 @@ def layer_norm(params: Any, x: Any, *, eps: float = 1e-5) -> ValueAndBackward:
 
       d_t = sum over the examples of d_y
       d_s = sum over the examples of d_y z
-      d_x = r (h - mean(h) - z mean(h z))            with h = d_z = s d_y
+      d_x = r (h - mean(h) - z mean(h z))     with h = d_z = s d_y
 
     mean() is over the features of one example. Derivation of d_x, backwards through the lines:
 
-      d_z  = s d_y = h                               (y = s z + t)
-      d_r  = sum(h c)                                (z = c r, r shared by the features)
-      d_v  = -r^3/2 sum(h c)                         (dr/dv = -(v + eps)^(-3/2) / 2)
-           = -n r^2/2 mean(h z)                      (c r = z; the sum is n times the mean)
-      d_c  = h r + d_v 2 c/n                         (z = c r and v = mean(c^2))
-           = r (h - z mean(h z))                     (again c r = z)
-      d_x  = d_c - mean(d_c)                         (c = x - mean(x))
-           = r (h - z mean(h z) - mean(h))           (mean(z) = 0)
+      d_z  = s d_y = h                        (y = s z + t)
+      d_r  = sum(h c)                         (z = c r; all features share r)
+      d_v  = -r^3/2 sum(h c)                  (dr/dv = -(v + eps)^(-3/2) / 2)
+           = -n r^2/2 mean(h z)               (r c = z; sum = n mean)
+      d_c  = h r + d_v 2 c/n                  (z = c r and v = mean(c^2))
+           = r (h - z mean(h z))              (again r c = z)
+      d_x  = d_c - mean(d_c)                  (dc_j/dx_i = [i = j] - 1/n)
+           = r (h - z mean(h z) - mean(h))    (mean(z) = 0, as mean(c) = 0)
 
-    Symbols: x the input [examples ..., features]; s (scale), t (shift) [features]; mu, v, r and
-    mean(...) [examples ..., 1]; c, z, h, y and d_x, d_y like x; d_s, d_t [features]; n the number
-    of features; eps a number.
+    Symbols: x the input [examples ..., features]; s (scale), t (shift) and d_s, d_t [features];
+    mu, v, r, d_v, d_r and mean(...), sum(...) [examples ..., 1]; c, z, h, y and d_c, d_z, d_x, d_y
+    like x; n the number of features, i and j two of them; eps a number.
     """
     xp, s, t = namespace(x), per_feature(params["scale"], x), per_feature(params["shift"], x)
     c = x - _mean(x)
@@ -192,20 +196,20 @@ def rms_norm(params: Any, x: Any, *, eps: float | None = None) -> ValueAndBackwa
       y   = s z
 
       d_s = sum over the examples of d_y z
-      d_x = r (h - z mean(h z))                      with h = d_z = s d_y
+      d_x = r (h - z mean(h z))               with h = d_z = s d_y
 
     mean() is over the features of one example. Derivation of d_x, backwards through the lines:
 
-      d_z = s d_y = h                                (y = s z)
-      d_r = sum(h x)                                 (z = x r, r shared by the features)
-      d_q = -r^3/2 sum(h x)                          (dr/dq = -(q + eps)^(-3/2) / 2)
-          = -n r^2/2 mean(h z)                       (x r = z; the sum is n times the mean)
-      d_x = h r + d_q 2 x/n                          (z = x r and q = mean(x^2))
-          = r (h - z mean(h z))                      (again x r = z)
+      d_z = s d_y = h                         (y = s z)
+      d_r = sum(h x)                          (z = x r; all features share r)
+      d_q = -r^3/2 sum(h x)                   (dr/dq = -(q + eps)^(-3/2) / 2)
+          = -n r^2/2 mean(h z)                (r x = z; sum = n mean)
+      d_x = h r + d_q 2 x/n                   (z = x r and q = mean(x^2))
+          = r (h - z mean(h z))               (again r x = z)
 
-    Symbols: x the input [examples ..., features]; s (scale) [features]; q, r and mean(...)
-    [examples ..., 1]; z, h, y and d_x, d_y like x; d_s [features]; n the number of features; eps
-    a number, by default the distance from 1 to the next number of x's dtype.
+    Symbols: x the input [examples ..., features]; s (scale) and d_s [features]; q, r, d_q, d_r and
+    mean(...), sum(...) [examples ..., 1]; z, h, y and d_z, d_x, d_y like x; n the number of
+    features; eps a number, by default the distance from 1 to the next number of x's dtype.
     """
     xp, s = namespace(x), per_feature(params["scale"], x)
     eps = float(xp.finfo(x.dtype).eps) if eps is None else eps

@@ -37,18 +37,21 @@ def reduced(
 ) -> LossAndGradient:
     """Weights and reduction of any loss.
 
-      v_i the value of example i,  s_i = dv_i/dx_i,  r_i its weight (1 without weights)
+      v_i  the value of example i
+      s_i  = dv_i/dx_i
+      r_i  its weight, 1 without weights
 
       "none":  L_i = r_i v_i                    dL_i/dx_i = r_i s_i
       "sum":   L   = sum_i r_i v_i              dL/dx_i   = r_i s_i
       "mean":  L   = sum_i r_i v_i / R          dL/dx_i   = r_i s_i / R
-               with R = sum_i r_i k_i
+               with R = sum_i r_i m_i
 
     L is a sum in which x_i stands only in term i, so the other terms drop out of dL/dx_i, and R
-    does not depend on x. k_i is 1, except that class weights count in it.
+    does not depend on x. m_i is what example i counts in the mean: 1, or the weight of its class.
 
-    Symbols: v, r, k [examples ...]; x, s the same, or with one more axis [..., classes];
-    L a number, or of the shape of v with "none"; dL/dx of the shape of x.
+    Symbols: v, r, m [examples ...]; x the predictions, and s, the same, or with one more axis
+    [examples ..., classes]; R a number; L a number, or of the shape of v with "none"; dL/dx of the
+    shape of x.
     """
     xp = namespace(slopes)
     ones = xp.ones_like(values)
@@ -70,9 +73,10 @@ def mse(
       v_i       = e_i^2                         with e_i = x_i - y_i
       dv_i/dx_i = 2 e_i                         (de_i/dx_i = 1)
 
-    and so for the mean over n elements dL/dx_i = 2 (x_i - y_i) / n.
+    and so for the mean over n elements dL/dx_i = 2 (x_i - y_i) / n (see reduced).
 
-    Symbols: x the predictions, any shape; y the targets, e and v of the same shape.
+    Symbols: x the predictions, any shape; y the targets, e and v of the same shape; n and L
+    numbers.
     """
     error = predictions - targets
     return reduced(error**2, 2 * error, weights, reduction)
@@ -85,6 +89,8 @@ def mae(
 
       v_i       = |e_i|                         with e_i = x_i - y_i
       dv_i/dx_i = sign(e_i)                     (0 at the kink e_i = 0)
+
+    What weights and reduction make of v: see reduced.
 
     Symbols: x the predictions, any shape; y the targets, e and v of the same shape.
     """
@@ -101,10 +107,10 @@ def rmse(
       dL/dx_i = (dS/dx_i) / (2 sqrt(S))         (chain rule)
               = (dS/dx_i) / (2 L)               (for the mean: (x_i - y_i) / (n L))
 
-    At the kink L = 0 the gradient is taken as 0.
+    At the kink L = 0 the gradient is taken as 0. Weights act within S: see reduced.
 
     Symbols: x the predictions, any shape; y the targets of the same shape; S and L numbers, or
-    of the shape of x with "none".
+    of the shape of x with "none"; n the number of elements.
     """
     xp = namespace(predictions)
     square, square_gradient = mse(predictions, targets, weights=weights, reduction=reduction)
@@ -122,13 +128,16 @@ def huber(
 ) -> LossAndGradient:
     """Half the squared error near 0, linear beyond.
 
-      v_i       = e_i^2 / 2                     if |e_i| <= delta,  with e_i = x_i - y_i
+      e_i       = x_i - y_i
+      v_i       = e_i^2 / 2                     if |e_i| <= delta
                 = delta (|e_i| - delta/2)       otherwise
       dv_i/dx_i = e_i                           if |e_i| <= delta
                 = delta sign(e_i)               otherwise
 
     Both slopes are e_i cut at -delta and delta, so there is no kink: they meet at |e_i| = delta,
     and the constant delta/2 makes the values meet there too.
+
+    What weights and reduction make of v: see reduced.
 
     Symbols: x the predictions, any shape; y the targets, e and v of the same shape; delta a
     number.
@@ -149,12 +158,13 @@ def smooth_l1(
 ) -> LossAndGradient:
     """Absolute error with a parabola in place of the kink: huber with delta = beta, over beta.
 
-      v_i       = e_i^2 / (2 beta)              if |e_i| <= beta,  with e_i = x_i - y_i
+      e_i       = x_i - y_i
+      v_i       = e_i^2 / (2 beta)              if |e_i| <= beta
                 = |e_i| - beta/2                otherwise
       dv_i/dx_i = e_i / beta                    if |e_i| <= beta
                 = sign(e_i)                     otherwise
 
-    For beta = 0 it is mae.
+    For beta = 0 it is mae. What weights and reduction make of v: see reduced.
 
     Symbols: x the predictions, any shape; y the targets, e and v of the same shape; beta a
     number.
@@ -173,6 +183,10 @@ def hinge(
       v_i       = max(0, 1 - y_i x_i)
       dv_i/dx_i = -y_i [y_i x_i < 1]            (0 at the kink y_i x_i = 1)
 
+    Where y_i x_i < 1 the value is 1 - y_i x_i, a line in x_i of slope -y_i; elsewhere it is 0.
+
+    What weights and reduction make of v: see reduced.
+
     Symbols: x the predictions, any shape; y the targets and v of the same shape.
     """
     margin = targets * predictions
@@ -185,23 +199,24 @@ def bce(
 ) -> LossAndGradient:
     """Binary cross-entropy of probabilities, in the course the loss of Y_pred against Y.
 
-      v       = -(Y log Y_pred + (1 - Y) log(1 - Y_pred))
-      d_Y_pred = (Y_pred - Y) / (Y_pred (1 - Y_pred))
+      v          = -(Y log Y_pred + (1 - Y) log(1 - Y_pred))
+      dv/dY_pred = (Y_pred - Y) / (Y_pred (1 - Y_pred))
 
     Derivation:
 
-      dv/dY_pred = -Y / Y_pred + (1 - Y) / (1 - Y_pred)
+      dv/dY_pred = -Y / Y_pred + (1 - Y) / (1 - Y_pred)          ((log u)' = 1/u)
                  = (-Y (1 - Y_pred) + (1 - Y) Y_pred) / (Y_pred (1 - Y_pred))
-                 = (Y_pred - Y) / (Y_pred (1 - Y_pred))   (the products Y Y_pred cancel)
+                 = (Y_pred - Y) / (Y_pred (1 - Y_pred))          (Y Y_pred cancels)
 
-    The mean over n elements divides by n. Behind a sigmoid, Y_pred = sigmoid(l2), the
-    denominator is the sigmoid's derivative and cancels: d_l2 = (Y_pred - Y) / n.
+    The mean over n elements divides by n (see reduced): d_Y_pred = dv/dY_pred / n. Behind a
+    sigmoid, Y_pred = sigmoid(l2), the denominator is the sigmoid's derivative and cancels:
+    d_l2 = d_Y_pred Y_pred (1 - Y_pred) = (Y_pred - Y) / n.
 
     As in PyTorch the logarithms are cut at -100 from below and the denominator at 1e-12. (The
     course adds 1e-7 to it instead, see tutorial.)
 
-    Symbols: Y_pred the predictions in [0, 1], any shape; Y the targets, v and d_Y_pred of the
-    same shape.
+    Symbols: Y_pred the predictions in [0, 1], any shape; Y the targets, v, d_Y_pred, l2 and d_l2
+    of the same shape; n a number.
     """
     p, y = predictions, targets
     log_p, log_q = _clamped_logs(p)
@@ -225,10 +240,12 @@ def bce_with_logits(
       dv_i/dx_i = (1 - y_i) sigmoid(x_i) - c y_i sigmoid(-x_i)
 
     Derivation: it is bce of p = sigmoid(x), whose logarithms are log p = -softplus(-x) and
-    log(1 - p) = -softplus(x). The derivative of softplus is the sigmoid, and the inner
-    derivative of softplus(-x) is -1. For c = 1 it is
+    log(1 - p) = -softplus(x), as 1 - p = sigmoid(-x). The derivative of softplus is the sigmoid,
+    and the inner derivative of softplus(-x) is -1. For c = 1 it is
 
       (1 - y) sigmoid(x) - y (1 - sigmoid(x)) = sigmoid(x) - y
+
+    What weights and reduction make of v: see reduced.
 
     Symbols: x the predictions, any shape; y the targets, v of the same shape; c (pos_weight)
     a number, or [features] for the last axis of x.
@@ -253,16 +270,22 @@ def focal(
     """Focal loss: binary cross-entropy that pays little heed to what is already right.
 
       v  = a m^gamma h
-      h  = y softplus(-x) + (1 - y) softplus(x)      the cross-entropy
-      m  = y sigmoid(-x) + (1 - y) sigmoid(x)        the miss: 1 - probability of the truth
-      a  = alpha y + (1 - alpha) (1 - y)             the weight of the outcome; 1 without alpha
+      h  = y softplus(-x) + (1 - y) softplus(x)    the cross-entropy
+      m  = y sigmoid(-x) + (1 - y) sigmoid(x)      the miss, 1 - p(truth)
+      a  = alpha y + (1 - alpha) (1 - y)           1 without alpha
 
-      dh/dx = (1 - y) sigmoid(x) - y sigmoid(-x)     (see bce_with_logits)
-      dm/dx = (1 - 2 y) sigmoid(x) sigmoid(-x)       (see sigmoid; sigmoid(-x)' has a minus)
-      dv/dx = a (m^gamma dh/dx + gamma m^(gamma - 1) dm/dx h)       (product and chain rule)
+      dh/dx = (1 - y) sigmoid(x) - y sigmoid(-x)   (see bce_with_logits)
+      dm/dx = (1 - y) q - y q                      (q = sigmoid(x) sigmoid(-x))
+            = (1 - 2 y) q
+      dv/dx = a (m^gamma dh/dx + gamma m^(gamma - 1) dm/dx h)
+                                                   (product and chain rule)
 
-    Symbols: x the predictions, any shape; y the targets, v, h, m, a of the same shape; gamma and
-    alpha numbers.
+    q is the derivative of sigmoid(x), and -q that of sigmoid(-x) (see sigmoid).
+
+    What weights and reduction make of v: see reduced.
+
+    Symbols: x the predictions, any shape; y the targets, v, h, m, a, q of the same shape; gamma
+    and alpha numbers.
     """
     x, y = predictions, targets
     right, bend = sigmoid(x)

@@ -19,10 +19,12 @@ def sgd(p: Any, g: Any, state: Any, *, learning_rate: float) -> Update:
 
       p <- p - lr g
 
-    Derivation: near p the loss is L(p) + g . s for a small step s. Of all steps of one length,
-    s = -lr g lowers that most.
+    Derivation: after a small step s the loss is L(p) + g . s, to first order. Of all steps of one
+    length |s|, the one against g lowers that most, for g . s >= -|g| |s| (Cauchy and Schwarz),
+    with equality for s = -lr g alone.
 
-    Symbols: p, g any shape, both the same; lr (learning_rate) a number.
+    Symbols: p, g, s any shape, all the same; L(p), |s|, |g|, g . s (the sum of the products of
+    their elements) and lr (learning_rate) numbers.
     """
     return p - learning_rate * g, None
 
@@ -48,10 +50,17 @@ def nesterov(p: Any, g: Any, state: Any, *, learning_rate: float, decay: float =
       m <- u m + g                                   (m = 0 at first)
       p <- p - lr (g + u m)
 
-    Derivation: Nesterov takes the gradient at the point p - lr u m that momentum alone would
-    lead to. Written for that point instead of p, the rule is the above.
+    Derivation: Nesterov's rule moves q, but takes g at the point p = q - lr u m that its momentum
+    alone would lead to:  m' = u m + g,  q' = q - lr m'. The next such point is
 
-    Symbols: p, g, m any shape, all the same; lr (learning_rate), u (decay) numbers.
+      p' = q' - lr u m'
+         = p + lr u m - lr m' - lr u m'              (q = p + lr u m)
+         = p - lr g - lr u m'                        (m' - u m = g)
+
+    which is the rule above: it keeps p and never needs q.
+
+    Symbols: p, q, g, m any shape, all the same, with a prime after the step; lr (learning_rate),
+    u (decay) numbers.
     """
     m = g if state is None else decay * state + g
     return p - learning_rate * (g + decay * m), m
@@ -64,6 +73,9 @@ def rmsprop(
 
       v <- b v + (1 - b) g^2                         (v = 0 at first)
       p <- p - lr g / sqrt(v + eps)
+
+    v is an average of the squares of past gradients. In a constant gradient it grows to g^2, and
+    each element moves by lr, whatever the size of its gradient.
 
     As optax does by default, eps stands inside the root; PyTorch adds it to the root.
 
@@ -92,9 +104,11 @@ def adam(
 
     Derivation of the corrections: after t steps of a constant g
 
-      m = (1 - b1) (1 + b1 + ... + b1^(t-1)) g = (1 - b1^t) g
+      m = (1 - b1) (1 + b1 + ... + b1^(t-1)) g
+        = (1 - b1^t) g                               (the geometric series)
 
-    and likewise v = (1 - b2^t) g^2, so that the corrected averages are g and g^2.
+    and likewise v = (1 - b2^t) g^2, so that the corrected averages are g and g^2. As in PyTorch
+    and by default in optax, eps is added to the root.
 
     Symbols: p, g, m, v any shape, all the same; lr (learning_rate), b1, b2, eps, t numbers.
     """

@@ -1,0 +1,54 @@
+"""Activation functions: ``f(x, **options) -> (f(x), f'(x))``, the derivative beside the value.
+
+All act on each element alone, so x, f(x) and f'(x) have one shape, any. In a network x is what
+the course calls l1 and f(x) its a1, and a gradient passes backwards through the unit as
+
+  d_l1 = d_a1 f'(l1)         (d_l1 is dL/dl1, d_a1 is dL/da1; element by element)
+
+A condition in brackets is 1 where it holds and 0 elsewhere. At a kink the derivative is one-sided,
+the same side as PyTorch's. Softmax and the learned slope, which are not elementwise, stand with
+the layers.
+"""
+
+from jaxnets.parity.formulas.activations.gated import gelu, mish, silu
+from jaxnets.parity.formulas.activations.rectifiers import (
+    celu,
+    elu,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    selu,
+)
+from jaxnets.parity.formulas.activations.sigmoids import (
+    hard_sigmoid,
+    hard_tanh,
+    log_sigmoid,
+    sigmoid,
+    softplus,
+    softsign,
+    tanh,
+)
+from jaxnets.parity.formulas.activations.threshold import identity, step
+
+__all__ = [
+    "celu",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_tanh",
+    "identity",
+    "leaky_relu",
+    "log_sigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "step",
+    "tanh",
+]
