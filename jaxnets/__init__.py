@@ -31,13 +31,16 @@ from jaxnets.summary import summary as summary
 # Training.
 from jaxnets.training import Checkpoint as Checkpoint
 from jaxnets.training import Fit as Fit
+from jaxnets.training import History as History
 from jaxnets.training import Stop as Stop
 from jaxnets.training import Sweep as Sweep
 from jaxnets.training import TrainingDiverged as TrainingDiverged
 from jaxnets.training import TrainState as TrainState
 from jaxnets.training import fit as fit
 from jaxnets.training import init_state as init_state
+from jaxnets.training import load_params as load_params
 from jaxnets.training import make_step as make_step
+from jaxnets.training import save_params as save_params
 from jaxnets.training import sweep as sweep
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ Checks of values read the data and are skipped for traced arrays, which have non
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn
 
 import jax
@@ -28,15 +28,18 @@ __all__ = [
     "check_floating",
     "check_floating_dtype",
     "check_fraction",
+    "check_hashable",
     "check_integer",
     "check_key",
     "check_nonnegative",
     "check_positive",
     "check_same_shape",
+    "check_text",
     "check_width",
     "concrete",
     "describe",
     "fail",
+    "inside",
     "inside_layer",
 ]
 
@@ -96,20 +99,25 @@ def concrete(value: Any) -> bool:
 
 
 @contextmanager
-def inside_layer(name: str) -> Iterator[None]:
-    """Puts the name of a nested layer in front of any error raised within.
+def inside(place: str) -> Iterator[None]:
+    """Puts a place in front of any error raised within.
 
     The library's own errors get it in their message; any other error gets it as a note, so
-    that a failing layer of the user's is located too.
+    that a failing function of the user's is located too.
     """
     try:
         yield
     except (ArgumentValueError, ArgumentTypeError) as error:
-        error.args = (f"layer {name} > {error}",)
+        error.args = (f"{place} > {error}",)
         raise
     except Exception as error:
-        error.add_note(f"raised inside layer {name}")
+        error.add_note(f"raised inside {place}")
         raise
+
+
+def inside_layer(name: str) -> AbstractContextManager[None]:
+    """Puts the name of a nested layer in front of any error raised within."""
+    return inside(f"layer {name}")
 
 
 def check_integer(function: str, argument: str, value: Any, *, minimum: int) -> int:
@@ -130,31 +138,38 @@ def check_integer(function: str, argument: str, value: Any, *, minimum: int) -> 
 def check_positive(function: str, argument: str, value: Any, *, example: float = 0.1) -> float:
     """Returns ``value`` as a positive finite ``float``."""
     remedy, rule = f"Pass {argument}={example}, for example.", "be a positive finite number"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        fail(function, argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    if not (math.isfinite(value) and value > 0):
+    number = _real(function, argument, value, rule, remedy)
+    if not (math.isfinite(number) and number > 0):
         fail(function, argument, rule, value, remedy)
-    return float(value)
+    return number
 
 
 def check_finite(function: str, argument: str, value: Any, *, example: float = 0.1) -> float:
     """Returns ``value`` as a finite ``float`` of either sign."""
     remedy, rule = f"Pass {argument}={example}, for example.", "be a finite number"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        fail(function, argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    if not math.isfinite(value):
+    number = _real(function, argument, value, rule, remedy)
+    if not math.isfinite(number):
         fail(function, argument, rule, value, remedy)
-    return float(value)
+    return number
 
 
 def check_nonnegative(function: str, argument: str, value: Any, *, example: float = 0.1) -> float:
     """Returns ``value`` as a finite ``float`` of at least 0."""
     remedy, rule = f"Pass {argument}={example}, for example.", "be a finite number of at least 0"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        fail(function, argument, rule, value, remedy, error=ArgumentTypeError)
-    if not (math.isfinite(value) and value >= 0):
+    number = _real(function, argument, value, rule, remedy)
+    if not (math.isfinite(number) and number >= 0):
         fail(function, argument, rule, value, remedy)
-    return float(value)
+    return number
+
+
+def _real(function: str, argument: str, value: Any, rule: str, remedy: str) -> float:
+    """Returns ``value`` as a ``float``, infinite if it is too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        fail(function, argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def check_flag(function: str, argument: str, value: Any) -> bool:
@@ -183,11 +198,10 @@ def check_axis(function: str, argument: str, value: Any, ndim: int) -> int:
 def check_fraction(function: str, argument: str, value: Any) -> float:
     """Returns ``value`` as a ``float`` in [0, 1)."""
     remedy, rule = f"Pass {argument}=0.5, for example.", "be a number in [0, 1)"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        fail(function, argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    if not 0 <= value < 1:
+    number = _real(function, argument, value, rule, remedy)
+    if not 0 <= number < 1:
         fail(function, argument, rule, value, remedy)
-    return float(value)
+    return number
 
 
 def check_choice(function: str, argument: str, value: Any, choices: Mapping[str, Any] | Any) -> str:
@@ -206,6 +220,29 @@ def check_callable(function: str, argument: str, value: Any, remedy: str) -> Cal
     if not callable(value):
         fail(function, argument, "be callable", describe(value), remedy, error=ArgumentTypeError)
     return value  # type: ignore[no-any-return]
+
+
+def check_hashable(function: str, argument: str, value: Any) -> None:
+    """Raises unless ``value`` has a hash, by which its compiled program is found again."""
+    try:
+        hash(value)
+    except TypeError:
+        fail(
+            function,
+            argument,
+            "be hashable, for its compiled program is found again by it",
+            describe(value),
+            "Pass a function that calls it.",
+            error=ArgumentTypeError,
+        )
+
+
+def check_text(function: str, argument: str, value: Any, *, example: str) -> str:
+    """Returns ``value`` if it is a ``str``; ``example`` is the one to suggest."""
+    if not isinstance(value, str):
+        remedy = f"Pass {example!r}, for example."
+        fail(function, argument, "be a text", describe(value), remedy, error=ArgumentTypeError)
+    return value
 
 
 def check_floating(function: str, argument: str, value: Any) -> jax.Array:

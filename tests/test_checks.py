@@ -78,6 +78,14 @@ def test_inside_layer_names_the_layer_in_front(kind):
         checks.fail("f", "a", "b", 1, "D.", error=kind)
 
 
+def test_inside_names_any_place():
+    with (
+        pytest.raises(ArgumentValueError, match=r"^validation > f: a must b; got 1\. D\.$"),
+        checks.inside("validation"),
+    ):
+        checks.fail("f", "a", "b", 1, "D.")
+
+
 def test_inside_layer_adds_a_note_to_errors_of_others():
     with (
         pytest.raises(KeyError, match=r"^'w'\nraised inside layer 2$"),
@@ -147,7 +155,23 @@ REFUSED = [
             (math.nan, VALUE, "nan"),
             (None, TYPE, "None"),
             (True, TYPE, "True"),
+            ("1", TYPE, "'1'"),
+            (np.complex64(1), TYPE, "complex64[]"),
+            (10**400, VALUE, f"{str(10**400)[:77]}..."),
         ]
+    ),
+    (
+        functools.partial(checks.check_text, example="loss"),
+        3,
+        TYPE,
+        "be a text; got 3. Pass 'loss', for example.",
+    ),
+    (
+        checks.check_hashable,
+        [1],
+        TYPE,
+        "be hashable, for its compiled program is found again by it; got [1]. Pass a function "
+        "that calls it.",
     ),
     (checks.check_flag, "none", TYPE, "be True or False; got 'none'. Pass a=True, for example."),
     (checks.check_flag, 1, TYPE, "be True or False; got 1. Pass a=True, for example."),
@@ -222,6 +246,8 @@ ACCEPTED = [
     (checks.check_fraction, 0, 0.0),
     (checks.check_fraction, 0.999, 0.999),
     (CHOICE, "sum", "sum"),
+    (functools.partial(checks.check_text, example="loss"), "f1", "f1"),
+    (checks.check_hashable, 3, None),
     (DTYPE, "bfloat16", jnp.dtype("bfloat16")),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 import jaxnets as jn
-from jaxnets.checks import ArgumentValueError
+from jaxnets.checks import ArgumentTypeError, ArgumentValueError
 from jaxnets.training.params_file import load_params, save_params
 
 NET = jn.sequential(jn.dense(3), jn.relu, jn.dense(1))
@@ -136,8 +136,67 @@ def test_a_truncated_file_is_refused(file):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
-        load_params(tmp_path / "nowhere.safetensors", like=PARAMS)
+    file = tmp_path / "nowhere.safetensors"
+    with pytest.raises(FileNotFoundError) as caught:
+        load_params(file, like=PARAMS)
+    assert str(caught.value) == (
+        f"load_params: path must name a file that is there; got {file}. Save one there with "
+        "jn.save_params(params, path)."
+    )
+    jn.save_params(PARAMS, file)
+    assert_equal(jn.load_params(file, like=PARAMS), PARAMS)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    file = tmp_path / "nowhere" / "params.safetensors"
+    with pytest.raises(FileNotFoundError) as caught:
+        save_params(PARAMS, file)
+    assert str(caught.value) == (
+        f"save_params: path must be in a folder that is there; got {file}. Make it with "
+        "Path(path).parent.mkdir(parents=True)."
+    )
+    file.parent.mkdir(parents=True)
+    save_params(PARAMS, file)
+    assert file.exists()
+
+
+FUNCTIONS = {
+    "save_params": lambda path: save_params(PARAMS, path),
+    "load_params": lambda path: load_params(path, like=PARAMS),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_folder_is_no_file(name):
+    with pytest.raises(ArgumentValueError) as caught:
+        FUNCTIONS[name](".")
+    assert str(caught.value) == (
+        f"{name}: path must name a file; got the folder '.'. Pass one in it, such as "
+        '"params.safetensors".'
+    )
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_number_is_no_path(name):
+    with pytest.raises(ArgumentTypeError) as caught:
+        FUNCTIONS[name](3)
+    assert str(caught.value) == (
+        f'{name}: path must be a path; got 3. Pass "params.safetensors", for example.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("leaf", "shown"), [(jax.random.key(0), "key<fry>[]"), (np.array(["a"]), "<U1[1]")]
+)
+def test_only_numbers_are_saved(file, leaf, shown):
+    with pytest.raises(ArgumentTypeError) as caught:
+        save_params({"a": {"key": leaf}}, file)
+    assert str(caught.value) == (
+        f"save_params: params must hold numbers at 'a/key'; got {shown}. Leave it out, or save "
+        "jax.random.key_data(key) of a PRNG key."
+    )
+    assert not file.exists()
+    save_params({"a": {"key": jax.random.key_data(jax.random.key(0))}}, file)
 
 
 def test_two_parameters_of_one_path_are_refused(file):

@@ -1,20 +1,24 @@
 """Judging a model on data it does not learn from, inside the compiled run."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxnets.checks import (
     ArgumentTypeError,
     check_callable,
     check_choice,
+    check_finite,
+    check_hashable,
     check_integer,
     check_positive,
+    check_text,
+    concrete,
     describe,
     fail,
 )
@@ -66,20 +70,30 @@ class Stop:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        check_text("Stop", "metric", self.metric, example="loss")
         check_choice("Stop", "mode", self.mode, ("min", "max"))
-        if self.patience is not None:
-            check_integer("Stop", "patience", self.patience, minimum=1)
-        if self.target is not None and not math.isfinite(self.target):
-            fail("Stop", "target", "be a finite number", self.target, "Pass target=0.1.")
-        if self.seconds is not None:
-            check_positive("Stop", "seconds", self.seconds, example=60.0)
         if self.patience is self.target is self.seconds is None:
             fail("Stop", "patience", "be given, or target, or seconds", "none", "Pass patience=5.")
+        # Stored as plain numbers: it is part of what a compiled program is found again by.
+        if self.patience is not None:
+            patience = check_integer("Stop", "patience", self.patience, minimum=1)
+            object.__setattr__(self, "patience", patience)
+        if self.target is not None:
+            object.__setattr__(self, "target", check_finite("Stop", "target", _item(self.target)))
+        if self.seconds is not None:
+            seconds = check_positive("Stop", "seconds", _item(self.seconds), example=60.0)
+            object.__setattr__(self, "seconds", seconds)
 
     @property
     def watches(self) -> bool:
         """Whether it looks at the validation at all."""
         return self.patience is not None or self.target is not None
+
+
+def _item(value: Any) -> Any:
+    """The number in an array of one; anything else as it is."""
+    is_number = isinstance(value, jax.Array | np.ndarray) and value.shape == () and concrete(value)
+    return value.item() if is_number else value
 
 
 class Evaluation(NamedTuple):
@@ -126,23 +140,30 @@ def make_evaluation(
     validation: Any,
     batching: Batching,
     stop: Any,
+    validate_every: int | None,
 ) -> Evaluation | None:
     """The evaluation that the arguments of `fit` ask for, checked; None if they ask for none."""
     if stop is not None and not isinstance(stop, Stop):
         remedy = "Pass jn.Stop(patience=5)."
         fail(function, "stop", "be a Stop", describe(stop), remedy, error=ArgumentTypeError)
     watched = stop if stop is not None and stop.watches else None
-    if validation is None and (metrics or watched):
-        argument = "metrics" if metrics else "stop"
-        rule = "come with validation data to be evaluated on"
-        fail(function, argument, rule, "none", "Pass validation=(x, y), the training data even.")
+    metrics = _checked_metrics(function, {} if metrics is None else metrics)
+    if validation is None:
+        _check_unused(function, metrics or None, watched, validate_every)
+    if stop is not None:
+        check_choice(function, "stop.metric", stop.metric, ("loss", *metrics))
     if validation is None:
         return None
-    metrics = _checked_metrics(function, {} if metrics is None else metrics)
-    if watched:
-        check_choice(function, "stop.metric", watched.metric, ("loss", *metrics))
-    size = max(batching.size, EVALUATION_BATCH) if batching.shuffled else batching.size
+    size = max(batching.size, EVALUATION_BATCH)
     return Evaluation(model, loss, tuple(metrics.items()), size, watched)
+
+
+def _check_unused(function: str, metrics: Any, stop: Any, validate_every: Any) -> None:
+    """Raises if anything is given that asks for validation data, where there are none."""
+    given = {"metrics": metrics, "stop": stop, "validate_every": validate_every}
+    for argument in (name for name, value in given.items() if value is not None):
+        rule = "come with validation data to be evaluated on"
+        fail(function, argument, rule, "none", "Pass validation=(x, y), the training data even.")
 
 
 def _checked_metrics(function: str, metrics: Any) -> dict[str, Any]:
@@ -156,7 +177,9 @@ def _checked_metrics(function: str, metrics: Any) -> dict[str, Any]:
             error=ArgumentTypeError,
         )
     for name, metric in metrics.items():
+        check_text(function, f"the name {name!r} in metrics", name, example="accuracy")
         check_callable(function, f"metrics[{name!r}]", metric, "Pass jn.metrics.accuracy.")
+        check_hashable(function, f"metrics[{name!r}]", metric)
     if reserved := {"step", "epoch", "loss"} & metrics.keys():
         rule = "have names other than step, epoch and loss"
         fail(function, "metrics", rule, sorted(reserved), "Rename them.")

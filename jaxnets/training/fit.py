@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from jaxnets.checks import check_choice, check_integer, fail
+from jaxnets.checks import check_choice, check_flag, check_integer, fail
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.batching import Batching, make_batching
 from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.divergence import TrainingDiverged, first_bad_path
+from jaxnets.training.divergence import diverged
 from jaxnets.training.evaluation import (
     Best,
     Stop,
@@ -18,13 +18,22 @@ from jaxnets.training.evaluation import (
     no_best,
     steps_between_evaluations,
 )
+from jaxnets.training.functions import check_compilable, check_functions, check_optimizer
 from jaxnets.training.history import History
 from jaxnets.training.host import Ended, Run, run_on_host
-from jaxnets.training.inputs import check_run, load_data
+from jaxnets.training.inputs import load_data
+from jaxnets.training.keys import one_key
 from jaxnets.training.loop import Schedule
 from jaxnets.training.optimizers import Freeze, wrapped_optimizer
-from jaxnets.training.program import Program, failing_gradient, initial_state, run_chunk
+from jaxnets.training.program import Program, initial_state, loss_and_gradient_at, run_chunk
 from jaxnets.training.resume import run_identity
+from jaxnets.training.run_checks import (
+    check_fit_together,
+    check_params,
+    check_update,
+    initial_shapes,
+)
+from jaxnets.training.shapes import check_not_traced
 from jaxnets.training.step import TrainState, ValueAndGrad
 
 __all__ = ["Fit", "fit"]
@@ -130,7 +139,8 @@ def fit(
       ValueError: If lengths differ, data are empty or not finite, a label is out of range, a
         batch is larger than the data, both or neither of steps and epochs are given, or
         ``params`` are not of this model; all before anything is compiled.
-      TypeError: If an argument has the wrong type or dtype, or the loss returns no scalar.
+      TypeError: If an argument has the wrong type or dtype, the loss returns no scalar, the
+        optimizer needs more than a gradient, or ``fit`` itself is being traced.
       TrainingDiverged: If a loss, a gradient or an updated parameter stops being finite. The
         error carries the step, the parameter, the last finite state and everything recorded.
 
@@ -146,30 +156,46 @@ def fit(
       >>> len(result.history["loss"]), len(result.validation["loss"])
       (1400, 200)
     """
+    check_not_traced("fit", data=data, key=key, params=params, validation=validation)
+    key = one_key("fit", key)
     record_every = check_integer("fit", "record_every", record_every, minimum=1)
     on_divergence = check_choice("fit", "on_divergence", on_divergence, ("raise", "return"))
+    progress = check_flag("fit", "progress", progress)
+    gradient_norm = check_flag("fit", "record_gradient_norm", record_gradient_norm)
+    check_checkpoint("fit", checkpoint)
+    check_functions("fit", model, loss, value_and_grad)
+    check_optimizer("fit", optimizer)
+    check_compilable("fit", model, loss, value_and_grad, optimizer=optimizer, freeze=freeze)
+    plain = optimizer
+    optimizer = wrapped_optimizer(
+        "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
+    )
     data = load_data("fit", data)
+    drop_last = check_flag("fit", "drop_last", drop_last)
     batching = make_batching("fit", data, batch_size, drop_last=drop_last)
     steps = count_steps("fit", steps, epochs, batching)
     if validation is not None:
         validation = load_data("fit", validation, argument="validation")
-    evaluation = make_evaluation("fit", model, loss, metrics, validation, batching, stop)
-    check_checkpoint("fit", checkpoint)
-    check_run("fit", model, loss, optimizer, data, key, params)
-    optimizer = wrapped_optimizer(
-        "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
+    evaluation = make_evaluation(
+        "fit", model, loss, metrics, validation, batching, stop, validate_every
     )
     evaluate_every = 0
     if evaluation is not None:
         evaluate_every = steps_between_evaluations("fit", validate_every, record_every, batching)
-    schedule = Schedule(batching, record_every, evaluate_every, CAPACITY)
-    program = Program(
-        model, loss, optimizer, value_and_grad, record_gradient_norm, schedule, evaluation
+
+    shapes = initial_shapes(model, key, data[0])
+    if params is not None:
+        check_params("fit", params, shapes)
+    check_fit_together(
+        "fit", model, loss, value_and_grad, evaluation, shapes, data, validation, key
     )
+    check_update("fit", plain, shapes)
+    schedule = Schedule(batching, record_every, evaluate_every, CAPACITY)
+    program = Program(model, loss, optimizer, value_and_grad, gradient_norm, schedule, evaluation)
     watched = None if evaluation is None else evaluation.stop
 
     def start() -> tuple[TrainState, Best | None]:
-        state = initial_state(model, optimizer, key, data[0], params)
+        state = initial_state(program)(key, data[0], params)
         return state, None if watched is None else no_best(state.params)
 
     ended = run_on_host(
@@ -177,9 +203,11 @@ def fit(
             function="fit",
             schedule=schedule,
             start=start,
-            advance=lambda state, best, end: run_chunk(program, state, best, data, validation, end),
+            advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
             ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
-            identity=lambda begun: run_identity(schedule, data, begun, {"key": key}),
+            identity=lambda begun: run_identity(
+                schedule, data, validation, begun, {"key": key, "start": params}
+            ),
             steps=steps,
             seconds=None if stop is None else stop.seconds,
             checkpoint=checkpoint,
@@ -187,11 +215,18 @@ def fit(
         )
     )
     result = _result(ended, stop)
-    if ended.status == "diverged" and on_divergence == "raise":
-        gradient = failing_gradient(program, result.state, data)
-        bad_path = first_bad_path(gradient) or first_bad_path(ended.failed.params)
-        raise TrainingDiverged(result, bad_path)
+    if ended.failure is not None and on_divergence == "raise":
+        look = loss_and_gradient_at(program)
+        earlier, after = ended.failure
+        before = _last(result.history) if earlier is None else float(look(earlier, data)[0])
+        value, gradient = look(result.state, data)
+        raise diverged(result, before, value, gradient, after.params)
     return result
+
+
+def _last(history: History) -> float | None:
+    losses = history["loss"]
+    return float(losses[-1]) if len(losses) else None
 
 
 def _why_ended(stop: Stop, best: Best) -> str:

@@ -1,25 +1,18 @@
-"""What a run is given, checked before anything is compiled."""
+"""The data and parameters that a run is given: numbers, finite once they are in JAX's dtypes."""
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxnets.checks import (
-    ArgumentTypeError,
-    check_callable,
-    check_key,
-    describe,
-    fail,
-)
-from jaxnets.losses.contract import check_values
-from jaxnets.model import Model, Params
+from jaxnets.checks import ArgumentTypeError, fail
 from jaxnets.training.paths import named_leaves
 
-__all__ = ["check_run", "load_data"]
+__all__ = ["check_finite_params", "load_data"]
+
+SMALL = 2**20
+"""Bytes of an array up to which a copy to the host costs less than a compiled check."""
 
 
 def load_data(function: str, data: Any, *, argument: str = "data") -> tuple[Any, Any]:
@@ -39,12 +32,15 @@ def load_data(function: str, data: Any, *, argument: str = "data") -> tuple[Any,
             f"Pass {argument}=(x, y).",
             error=ArgumentTypeError,
         )
-    lengths = {}
-    for name, tree in zip(("x", "y"), data, strict=True):
-        for path, leaf in named_leaves(tree).items():
-            label = f"{name}/{path}" if path else name
-            lengths[label] = _check_leaf(function, label, leaf)
-    if not lengths or 0 in lengths.values():
+    loaded = [
+        _loaded(function, argument, name, tree) for name, tree in zip("xy", data, strict=True)
+    ]
+    lengths = {
+        f"{name}/{path}" if path else name: len(leaf)
+        for name, tree in zip("xy", loaded, strict=True)
+        for path, leaf in named_leaves(tree).items()
+    }
+    if 0 in lengths.values():
         fail(function, argument, "hold at least one example", lengths, "Pass some data.")
     if len(set(lengths.values())) > 1:
         fail(
@@ -54,130 +50,105 @@ def load_data(function: str, data: Any, *, argument: str = "data") -> tuple[Any,
             f"lengths {lengths}",
             "Cut them to the same examples.",
         )
-    x, y = data
-    return jax.tree.map(_on_device, x), jax.tree.map(_on_device, y)
+    x, y = loaded
+    return x, y
 
 
-def _on_device(leaf: Any) -> jax.Array:
-    """The array on the device, in a dtype that JAX has; converted on the host, by NumPy."""
-    if isinstance(leaf, jax.Array):
+def check_finite_params(function: str, params: Any) -> None:
+    """Raises at the first parameter that is not finite."""
+    for path, leaf in named_leaves(params).items():
+        remedy = "Start from finite ones, such as model.init(key, x) gives."
+        _narrowed(function, f"params/{path}", leaf, remedy)
+
+
+def _loaded(function: str, argument: str, part: str, tree: Any) -> Any:
+    """The arrays of the inputs or the targets on the device, each checked."""
+    label = part if argument == "data" else f"{part} of {argument}"
+    leaves = named_leaves(tree)
+    if not leaves:
+        rule = "be an array or a pytree of arrays"
+        remedy = f"Pass {argument}=(x, x) if there are no targets."
+        fail(function, label, rule, tree, remedy, error=ArgumentTypeError)
+    remedy = "Remove or replace the examples concerned."
+    arrays = []
+    for path, leaf in leaves.items():
+        name = f"{label}/{path}" if path else label
+        _check_examples(function, name, leaf)
+        arrays.append(_on_device(_narrowed(function, name, leaf, remedy)))
+    return jax.tree.unflatten(jax.tree.structure(tree), arrays)
+
+
+def _check_examples(function: str, label: str, leaf: Any) -> None:
+    """Raises unless ``leaf`` holds numbers along an axis of examples."""
+    array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        remedy = "Draw numbers first, with jax.random.normal(key, shape) for example."
+        fail(function, label, "hold numbers", array, remedy, error=ArgumentTypeError)
+    if array.ndim == 0:
+        remedy = "Pass an array of shape [examples, ...]."
+        fail(function, label, "have a leading axis of examples", array, remedy)
+    if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == np.bool_):
+        remedy = "Convert it with jnp.asarray(..., dtype=float)."
+        fail(function, label, "hold numbers", array, remedy, error=ArgumentTypeError)
+
+
+def _narrowed(function: str, label: str, leaf: Any, remedy: str) -> jax.Array | np.ndarray:
+    """The array in a dtype that JAX has, once its values are known to be finite there."""
+    if isinstance(leaf, jax.Array) and not _cheap_to_read(leaf) and _finite_on_device(leaf):
         return leaf
     array = np.asarray(leaf)
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
-    on_device: jax.Array = jax.device_put(array.astype(dtype, copy=False))
+    with np.errstate(over="ignore"):
+        narrow = array.astype(dtype, copy=False)
+    if dtype != array.dtype:
+        _check_fits(function, label, array, narrow)
+    if jnp.issubdtype(dtype, jnp.inexact) and not _sums_to_finite(narrow):
+        _fail_at(function, label, "be finite", array, ~np.isfinite(narrow), remedy)
+    return leaf if isinstance(leaf, jax.Array) else narrow
+
+
+def _check_fits(function: str, label: str, array: np.ndarray, narrow: np.ndarray) -> None:
+    """Raises if narrowing has made an integer another, or a finite number infinite."""
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        lost = array != narrow
+    elif jnp.issubdtype(array.dtype, jnp.inexact) and not _sums_to_finite(narrow):
+        lost = np.isfinite(array) & ~np.isfinite(narrow)
+    else:
+        return
+    remedy = "Make it smaller, or train under jax.enable_x64(True)."
+    _fail_at(function, label, f"fit into {narrow.dtype}", array, lost, remedy)
+
+
+def _fail_at(
+    function: str, label: str, rule: str, array: np.ndarray, bad: np.ndarray, remedy: str
+) -> None:
+    """Raises at the first bad value, if there is one."""
+    if bad.any():
+        index = tuple(np.argwhere(bad)[0].tolist())
+        fail(function, label, rule, f"{array[index]} at index {index}", remedy)
+
+
+def _on_device(array: Any) -> jax.Array:
+    on_device: jax.Array = array if isinstance(array, jax.Array) else jax.device_put(array)
     return on_device
 
 
-def _check_leaf(function: str, label: str, leaf: Any) -> int:
-    """The length of one array, once its values are known to be finite."""
-    array = np.asarray(leaf)
-    if array.ndim == 0:
-        fail(
-            function,
-            label,
-            "have a leading axis of examples",
-            array,
-            "Pass an array of shape [examples, ...].",
-        )
-    if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == np.bool_):
-        fail(
-            function,
-            label,
-            "hold numbers",
-            array,
-            "Convert it with jnp.asarray(..., dtype=float).",
-            error=ArgumentTypeError,
-        )
-    if jnp.issubdtype(array.dtype, jnp.inexact) and not _sums_to_finite(array):
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            index = tuple(bad[0].tolist())
-            fail(
-                function,
-                label,
-                "be finite",
-                f"{array[index]} at index {index}",
-                "Remove or replace the examples concerned.",
-            )
-    return len(array)
+def _cheap_to_read(array: jax.Array) -> bool:
+    """Whether the host can read an array without a copy, or with a small one."""
+    on_cpu = all(device.platform == "cpu" for device in array.devices())
+    return array.is_fully_addressable and (on_cpu or array.nbytes <= SMALL)
+
+
+def _finite_on_device(array: jax.Array) -> bool:
+    return not jnp.issubdtype(array.dtype, jnp.inexact) or bool(_all_finite(array))
+
+
+@jax.jit
+def _all_finite(array: jax.Array) -> jax.Array:
+    return jnp.isfinite(array).all()
 
 
 def _sums_to_finite(array: np.ndarray) -> bool:
     """A finite sum has only finite terms, and takes no memory; only a bad one is looked into."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum()))
-
-
-def check_run(
-    function: str, model: Any, loss: Any, optimizer: Any, data: Any, key: Any, params: Any
-) -> None:
-    """Raises unless model, loss, optimizer, data and parameters fit together."""
-    x, y = data
-    if not isinstance(model, Model):
-        fail(
-            function,
-            "model",
-            "be a Model",
-            describe(model),
-            "Wrap layers with jn.sequential(...), or two functions with jn.Model(init, apply).",
-            error=ArgumentTypeError,
-        )
-    check_callable(function, "loss", loss, "Pass a loss such as jn.losses.mse.")
-    if not isinstance(optimizer, optax.GradientTransformation):
-        fail(
-            function,
-            "optimizer",
-            "be an optax transformation",
-            describe(optimizer),
-            "Pass one such as optax.sgd(0.1).",
-            error=ArgumentTypeError,
-        )
-    check_key(function, key)
-    expected = jax.eval_shape(model.init, key, x)
-    if params is not None:
-        check_params(function, params, expected)
-    predictions = _applied.eval_shape(model, expected, x, key)
-    _check_scalar_loss(function, loss, predictions, y)
-    check_values(loss, predictions, y)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _applied(model: Model, params: Any, x: Any, key: Any) -> Any:
-    return model.apply(params, x, key=key)
-
-
-def check_params(function: str, params: Params, expected: Params) -> None:
-    """Raises at the first path where ``params`` are not of the ``expected`` shapes."""
-    got, want = named_leaves(params), named_leaves(expected)
-    for path in sorted(got.keys() | want.keys()):
-        if path not in got or path not in want or not _fits(got[path], want[path]):
-            here = describe(want[path]) if path in want else "nothing"
-            there = describe(got[path]) if path in got else "nothing"
-            fail(
-                function,
-                "params",
-                f"have {here} at {path!r}, as model.init gives",
-                there,
-                "Pass params made by this model's init for data of this width.",
-            )
-
-
-def _fits(leaf: Any, expected: Any) -> bool:
-    """Whether a leaf has the expected shape and is floating where that is expected."""
-    if np.shape(leaf) != expected.shape:
-        return False
-    wants_floating = jnp.issubdtype(expected.dtype, jnp.floating)
-    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating)) or not wants_floating
-
-
-def _check_scalar_loss(function: str, loss: Any, predictions: Any, y: Any) -> None:
-    value = jax.eval_shape(loss, predictions, y)
-    if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        fail(
-            function,
-            "loss",
-            "return a floating scalar",
-            value,
-            'Reduce it with reduction="mean", or .mean().',
-            error=ArgumentTypeError,
-        )

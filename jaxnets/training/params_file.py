@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 from safetensors.numpy import load_file, save_file
 
-from jaxnets.checks import describe, fail
+from jaxnets.checks import ArgumentTypeError, describe, fail
 from jaxnets.model import Params
 from jaxnets.training.paths import named_leaves, path_name
 
@@ -23,6 +23,14 @@ def save_params(params: Params, path: str | PathLike[str]) -> None:
     Args:
       params: A nested dict of arrays.
       path: The file to write; its folder must be there.
+
+    Returns:
+      Nothing.
+
+    Raises:
+      ValueError: If two parameters have one path.
+      TypeError: If a parameter is no array of numbers, or ``path`` no path.
+      FileNotFoundError: If the folder is not there.
 
     Example:
       >>> import tempfile
@@ -37,7 +45,35 @@ def save_params(params: Params, path: str | PathLike[str]) -> None:
         twice = sorted(name for name in leaves if names.count(name) > 1)
         remedy = "Use names without a slash."
         fail("save_params", "params", "have one parameter a path", f"two at {twice}", remedy)
-    save_file({name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}, path)
+    arrays = {name: _as_numbers(name, leaf) for name, leaf in leaves.items()}
+    file = _as_path("save_params", path)
+    if not file.parent.is_dir():
+        remedy = "Make it with Path(path).parent.mkdir(parents=True)."
+        rule, got = "be in a folder that is there", f"{path}"
+        fail("save_params", "path", rule, got, remedy, error=FileNotFoundError)
+    save_file(arrays, file)
+
+
+def _as_path(function: str, path: Any) -> Path:
+    """Returns ``path`` as one that can be a file's."""
+    if not isinstance(path, str | PathLike):
+        remedy = 'Pass "params.safetensors", for example.'
+        fail(function, "path", "be a path", describe(path), remedy, error=ArgumentTypeError)
+    file = Path(path)
+    if file.is_dir():
+        remedy = f'Pass one in it, such as "{file / "params.safetensors"}".'
+        fail(function, "path", "name a file", f"the folder {str(path)!r}", remedy)
+    return file
+
+
+def _as_numbers(name: str, leaf: Any) -> np.ndarray:
+    """Returns a parameter as an array that safetensors can hold."""
+    dtype = leaf.dtype if isinstance(leaf, jax.Array) else np.asarray(leaf).dtype
+    if not (jnp.issubdtype(dtype, jnp.number) or dtype == np.bool_):
+        remedy = "Leave it out, or save jax.random.key_data(key) of a PRNG key."
+        rule = f"hold numbers at {name!r}"
+        fail("save_params", "params", rule, describe(leaf), remedy, error=ArgumentTypeError)
+    return np.asarray(leaf, order="C")
 
 
 def load_params(path: str | PathLike[str], *, like: Params) -> Params:
@@ -54,14 +90,32 @@ def load_params(path: str | PathLike[str], *, like: Params) -> Params:
     Raises:
       ValueError: If the file is no safetensors file, or a path is missing, left over, or of
         another shape or dtype; the message names it.
+      TypeError: If ``path`` is no path.
+      FileNotFoundError: If the file is not there.
+
+    Example:
+      >>> import tempfile
+      >>> import jaxnets as jn
+      >>> net, x = jn.dense(1), jnp.ones((4, 2))
+      >>> params = net.init(jax.random.key(0), x)
+      >>> file = Path(tempfile.mkdtemp()) / "params.safetensors"
+      >>> save_params(params, file)
+      >>> like = jax.eval_shape(net.init, jax.random.key(0), x)
+      >>> bool((load_params(file, like=like)["w"] == params["w"]).all())
+      True
     """
+    file = _as_path("load_params", path)
+    if not file.exists():
+        remedy = "Save one there with jn.save_params(params, path)."
+        rule = "name a file that is there"
+        fail("load_params", "path", rule, f"{path}", remedy, error=FileNotFoundError)
     try:
-        found = load_file(path)
+        found = load_file(file)
     except safetensors.SafetensorError as error:
         fail("load_params", "path", "name a safetensors file", f"{path} ({error})", "Check it.")
     expected = named_leaves(like)
     for name in sorted(expected.keys() | found.keys()):
-        _check_entry(Path(path), name, expected.get(name), found.get(name))
+        _check_entry(file, name, expected.get(name), found.get(name))
     leaves = [jnp.asarray(found[name]) for name in expected]
     params: Params = jax.tree.unflatten(jax.tree.structure(like), leaves)
     return params

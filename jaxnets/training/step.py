@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
+from jaxnets.checks import check_key
 from jaxnets.model import Loss, Model, Params
+from jaxnets.training.functions import check_functions, check_model, check_optimizer
 
 __all__ = ["TrainState", "ValueAndGrad", "init_state", "loss_and_gradient", "make_step"]
 
@@ -50,6 +52,9 @@ def init_state(
     Returns:
       A `TrainState` at step 0.
 
+    Raises:
+      TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation or ``key`` no key.
+
     Example:
       >>> import jaxnets as jn
       >>> x = jax.ShapeDtypeStruct((4, 2), "float32")
@@ -57,6 +62,9 @@ def init_state(
       >>> int(state.step), state.params["w"].shape
       (0, (2, 1))
     """
+    check_model("init_state", model)
+    check_optimizer("init_state", optimizer)
+    check_key("init_state", key)
     init_key, run_key = jax.random.split(key)
     if params is None:
         params = model.init(init_key, x)
@@ -85,6 +93,10 @@ def make_step(
       used of them costs nothing once compiled. The function is not jitted: wrap it in
       ``jax.jit`` or scan it.
 
+    Raises:
+      TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation, or ``loss`` or
+        ``value_and_grad`` no function.
+
     Example:
       >>> import jaxnets as jn
       >>> x, y = jax.numpy.ones((4, 2)), jax.numpy.zeros((4, 1))
@@ -96,6 +108,8 @@ def make_step(
       >>> bool(after["loss"] < before["loss"]), int(state.step)
       (True, 2)
     """
+    check_functions("make_step", model, loss, value_and_grad)
+    check_optimizer("make_step", optimizer)
 
     def step(state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, dict[str, jax.Array]]:
         value, gradient = loss_and_gradient(model, loss, value_and_grad, state, batch)

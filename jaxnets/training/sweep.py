@@ -9,23 +9,28 @@ import jax
 import numpy as np
 import optax
 
-from jaxnets.checks import check_integer
+from jaxnets.checks import check_flag, check_integer
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.batching import make_batching
 from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
 from jaxnets.training.evaluation import Stop, make_evaluation, steps_between_evaluations
 from jaxnets.training.fit import count_steps
-from jaxnets.training.hyperparameters import (
-    check_keys,
-    combinations,
-    first_optimizer,
-    optimizer_builder,
-)
-from jaxnets.training.inputs import check_run, load_data
+from jaxnets.training.functions import check_compilable, check_functions
+from jaxnets.training.hyperparameters import combinations, optimizer_builder, value_shapes
+from jaxnets.training.inputs import load_data
+from jaxnets.training.keys import many_keys
 from jaxnets.training.loop import Schedule
 from jaxnets.training.members import SweepProgram, parameter_count
 from jaxnets.training.members_host import MembersTask, run_batch
 from jaxnets.training.optimizers import Freeze, wrapped_builder
+from jaxnets.training.run_checks import (
+    check_builder,
+    check_fit_together,
+    check_params,
+    initial_shapes,
+    stacked,
+)
+from jaxnets.training.shapes import check_not_traced
 from jaxnets.training.step import ValueAndGrad
 from jaxnets.training.sweep_result import Sweep, join_sweeps
 
@@ -106,8 +111,9 @@ def sweep(
       A `Sweep`.
 
     Raises:
-      ValueError: As `fit`; or if a list of values is empty.
-      TypeError: As `fit`.
+      ValueError: As `fit`; or if a list of values is empty or not finite, or a hyperparameter has
+        the name of a column of the table.
+      TypeError: As `fit`; or if ``make_optimizer`` takes other arguments or cannot be traced.
 
     Example:
       >>> import jaxnets as jn
@@ -122,34 +128,55 @@ def sweep(
       >>> round(result.table()[result.best()]["learning_rate"], 3)
       0.1
     """
+    check_not_traced(
+        "sweep",
+        data=data,
+        keys=keys,
+        params=params,
+        validation=validation,
+        hyperparameters=hyperparameters,
+    )
+    keys = many_keys("sweep", keys)
     record_every = check_integer("sweep", "record_every", record_every, minimum=1)
-    data = load_data("sweep", data)
-    batching = make_batching("sweep", data, batch_size, drop_last=drop_last)
-    steps = count_steps("sweep", steps, epochs, batching)
-    seeds = check_keys(keys)
+    progress = check_flag("sweep", "progress", progress)
+    if batch_members is not None:
+        batch_members = check_integer("sweep", "batch_members", batch_members, minimum=1)
+    check_checkpoint("sweep", checkpoint)
+    check_functions("sweep", model, loss, value_and_grad)
     build, values = optimizer_builder(make_optimizer, hyperparameters)
+    check_compilable(
+        "sweep", model, loss, value_and_grad, make_optimizer=make_optimizer, freeze=freeze
+    )
     wrap = wrapped_builder(
         "sweep", build, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
     )
-    labels = combinations(seeds, values)
-    first = {name: column[0] for name, column in values.items()}
-    optimizer = first_optimizer(wrap, first)
-    check_run("sweep", model, loss, optimizer, data, keys[0], _first_member(params))
+    labels = combinations(len(keys), values)
+    data = load_data("sweep", data)
+    drop_last = check_flag("sweep", "drop_last", drop_last)
+    batching = make_batching("sweep", data, batch_size, drop_last=drop_last)
+    steps = count_steps("sweep", steps, epochs, batching)
     if validation is not None:
         validation = load_data("sweep", validation, argument="validation")
-    evaluation = make_evaluation("sweep", model, loss, metrics, validation, batching, stop)
-    check_checkpoint("sweep", checkpoint)
+    evaluation = make_evaluation(
+        "sweep", model, loss, metrics, validation, batching, stop, validate_every
+    )
     every = 0
     if evaluation is not None and (validate_every is not None or evaluation.stop is not None):
         every = steps_between_evaluations("sweep", validate_every, record_every, batching)
 
+    shapes = initial_shapes(model, keys[0], data[0])
+    if params is not None:
+        remedy = "Stack those of all keys with jax.vmap(lambda key: model.init(key, x))(keys)."
+        check_params("sweep", params, stacked(shapes, len(keys)), remedy)
+    check_fit_together(
+        "sweep", model, loss, value_and_grad, evaluation, shapes, data, validation, keys[0]
+    )
+    check_builder("sweep", build, value_shapes(values), shapes)
     size = len(labels["seed"])
-    batch = size
-    if batch_members is not None:
-        batch = min(size, check_integer("sweep", "batch_members", batch_members, minimum=1))
+    batch = size if batch_members is None else min(size, batch_members)
     capacity = max(1, min(MOST_RECORDS, HELD_LOSSES // batch))
     schedule = Schedule(batching, record_every, every, capacity)
-    last = _members_last_pays(model, keys[0], data[0])
+    last = _members_last_pays(shapes)
     program = SweepProgram(model, loss, wrap, value_and_grad, schedule, evaluation, last)
     task = MembersTask(program, keys, params, data, validation, steps, stop, progress)
     # Every batch has the same size, so that one program serves: the last is filled up.
@@ -172,11 +199,6 @@ def _of_batch(checkpoint: Checkpoint | None, first: int, *, batches: int) -> Che
     return replace(checkpoint, directory=Path(checkpoint.directory) / f"members-{first:07d}")
 
 
-def _first_member(params: Any) -> Any:
-    return None if params is None else jax.tree.map(lambda leaf: leaf[0], params)
-
-
-def _members_last_pays(model: Model, key: Any, x: Any) -> bool:
+def _members_last_pays(shapes: Any) -> bool:
     """Small networks on a CPU; elsewhere the batched products of ``vmap`` are the faster."""
-    shapes = jax.eval_shape(model.init, key, x)
     return jax.default_backend() == "cpu" and parameter_count(shapes) <= SMALL
