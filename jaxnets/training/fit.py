@@ -10,7 +10,7 @@ from jaxnets.checks import check_choice, check_integer, fail
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.batching import Batching, make_batching
 from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.divergence import TrainingDiverged, first_bad_path
+from jaxnets.training.divergence import diverged
 from jaxnets.training.evaluation import (
     Best,
     Stop,
@@ -23,7 +23,7 @@ from jaxnets.training.host import Ended, Run, run_on_host
 from jaxnets.training.inputs import check_run, load_data
 from jaxnets.training.loop import Schedule
 from jaxnets.training.optimizers import Freeze, wrapped_optimizer
-from jaxnets.training.program import Program, failing_gradient, initial_state, run_chunk
+from jaxnets.training.program import Program, initial_state, loss_and_gradient_at, run_chunk
 from jaxnets.training.resume import run_identity
 from jaxnets.training.step import TrainState, ValueAndGrad
 
@@ -169,7 +169,7 @@ def fit(
     watched = None if evaluation is None else evaluation.stop
 
     def start() -> tuple[TrainState, Best | None]:
-        state = initial_state(model, optimizer, key, data[0], params)
+        state = initial_state(program)(key, data[0], params)
         return state, None if watched is None else no_best(state.params)
 
     ended = run_on_host(
@@ -177,9 +177,11 @@ def fit(
             function="fit",
             schedule=schedule,
             start=start,
-            advance=lambda state, best, end: run_chunk(program, state, best, data, validation, end),
+            advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
             ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
-            identity=lambda begun: run_identity(schedule, data, begun, {"key": key}),
+            identity=lambda begun: run_identity(
+                schedule, data, validation, begun, {"key": key, "start": params}
+            ),
             steps=steps,
             seconds=None if stop is None else stop.seconds,
             checkpoint=checkpoint,
@@ -187,11 +189,18 @@ def fit(
         )
     )
     result = _result(ended, stop)
-    if ended.status == "diverged" and on_divergence == "raise":
-        gradient = failing_gradient(program, result.state, data)
-        bad_path = first_bad_path(gradient) or first_bad_path(ended.failed.params)
-        raise TrainingDiverged(result, bad_path)
+    if ended.failure is not None and on_divergence == "raise":
+        look = loss_and_gradient_at(program)
+        earlier, after = ended.failure
+        before = _last(result.history) if earlier is None else float(look(earlier, data)[0])
+        value, gradient = look(result.state, data)
+        raise diverged(result, before, value, gradient, after.params)
     return result
+
+
+def _last(history: History) -> float | None:
+    losses = history["loss"]
+    return float(losses[-1]) if len(losses) else None
 
 
 def _why_ended(stop: Stop, best: Best) -> str:
