@@ -238,10 +238,12 @@ def _kept_where_finite(
     program: SweepProgram, members: Members, updated: tuple[Any, Any], loss: jax.Array
 ) -> Members:
     """The updated members; one that is not finite any more stays where it was."""
-    before = (members.params, members.opt_state)
-    good = (members.diverged_at < 0) & jnp.isfinite(loss) & _stayed_finite(program, before, updated)
+    finite = jnp.isfinite(loss) & _finite(program, members.opt_state, updated)
+    good = (members.diverged_at < 0) & finite
     params, opt_state = jax.tree.map(
-        lambda new, old: jnp.where(_align(program, good, new), new, old), updated, before
+        lambda new, old: jnp.where(_align(program, good, new), new, old),
+        updated,
+        (members.params, members.opt_state),
     )
     newly_bad = (members.diverged_at < 0) & ~good
     diverged_at = jnp.where(newly_bad, members.step, members.diverged_at)
@@ -255,20 +257,23 @@ def _align(program: SweepProgram, flags: jax.Array, leaf: jax.Array) -> jax.Arra
     return jnp.broadcast_to(flags.reshape(shape), leaf.shape)
 
 
-def _stayed_finite(program: SweepProgram, before: Any, after: Any) -> jax.Array:
-    """Whether no number of a member has stopped being finite, one flag a member."""
-    flags = [
-        jnp.isfinite(new) | ~jnp.isfinite(old)
-        for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+def _finite(program: SweepProgram, old_state: Any, updated: tuple[Any, Any]) -> jax.Array:
+    """Whether all parameters of a member are finite, and its optimizer's state stayed so."""
+    params, opt_state = updated
+    # What an optimizer starts from as infinite is left out.
+    watched = jax.tree.leaves(params) + [
+        jnp.where(jnp.isfinite(old), new, 0)
+        for old, new in zip(jax.tree.leaves(old_state), jax.tree.leaves(opt_state), strict=True)
         if jnp.issubdtype(new.dtype, jnp.inexact)
     ]
-    if not flags:
+    if not watched:
         return jnp.array(True)
     if not program.last:
-        by_leaf = [flag.reshape(len(flag), -1).all(1) for flag in flags]
-        return functools.reduce(jnp.logical_and, by_leaf)
+        flags = [jnp.isfinite(leaf).reshape(len(leaf), -1).all(1) for leaf in watched]
+        return functools.reduce(jnp.logical_and, flags)
     # One reduction over all of them: one for each leaf would cut the fused step in pieces.
-    return jnp.concatenate([flag.reshape(-1, flag.shape[-1]) for flag in flags]).all(axis=0)
+    rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in watched]
+    return jnp.isfinite(jnp.concatenate(rows)).all(axis=0)
 
 
 def parameter_count(params: Any) -> int:
