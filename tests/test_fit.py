@@ -323,7 +323,7 @@ def test_divergence_stops_at_the_step_of_a_plain_loop(record_every):
     error = caught.value
     assert (error.step, error.path) == (step, path)
     recorded = losses[::record_every]
-    assert error.loss == pytest.approx(recorded[-1], rel=1e-5)
+    assert error.loss == pytest.approx(losses[-1], rel=1e-5)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(error.state.params))
     assert error.state is error.result.state
     assert int(error.state.step) == step
@@ -336,8 +336,8 @@ def test_divergence_says_where_and_what_to_do():
     params = {"b": jnp.zeros(1), "w": jnp.ones((1, 1))}
     with pytest.raises(
         jn.TrainingDiverged,
-        match=r"^fit: (parameter \w|the loss) stopped being finite at step \d+ "
-        r"\(last loss [\d.e+]+\)\. Lower the learning rate or check the data; "
+        match=r"^fit: the loss stopped being finite at step \d+ \(loss before [\d.e+]+\)\. "
+        r"Lower the learning rate or check the data; "
         r"error\.result holds the run up to there\.$",
     ):
         fit_line(EXPLODING, params=params, steps=1000)
@@ -345,9 +345,7 @@ def test_divergence_says_where_and_what_to_do():
 
 def test_divergence_at_the_first_step_has_nothing_recorded():
     params = {"b": jnp.zeros(1), "w": jnp.full((1, 1), 3e38)}
-    with pytest.raises(
-        jn.TrainingDiverged, match=r"at step 0 \(no loss was recorded before\)"
-    ) as caught:
+    with pytest.raises(jn.TrainingDiverged, match=r"at step 0 \(no loss before\)") as caught:
         fit_line(params=params)
     assert (caught.value.step, caught.value.loss) == (0, None)
     assert len(caught.value.result.history["loss"]) == 0

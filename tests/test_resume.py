@@ -165,6 +165,51 @@ def test_another_run_is_refused(saved_run: Path, options: dict[str, Any], differ
         train(saved_run, **{"steps": 5, **options})
 
 
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"params": NET.init(jax.random.key(9), X)}, r"start/0/b: nothing saved, .* here"),
+        ({"validation": (X, Y)}, r"evaluated every: 0 saved, 1 here"),
+    ],
+    ids=["params", "validation"],
+)
+def test_a_run_that_starts_or_is_judged_otherwise_is_refused(
+    saved_run: Path, options: dict[str, Any], difference: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"^fit: checkpoint must be of this .+{difference}"):
+        train(saved_run, **{"steps": 5, **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": jn.losses.mse},
+        {"optimizer": optax.adam(0.02)},
+        {"model": jn.sequential(jn.dense(4), jn.tanh, jn.dropout(0.5), jn.dense(1))},
+    ],
+    ids=["loss", "learning rate", "activation"],
+)
+def test_another_computation_on_the_same_arrays_is_said(
+    saved_run: Path, options: dict[str, Any]
+) -> None:
+    with pytest.warns(UserWarning, match="was saved by another program"):
+        train(saved_run, **{"steps": 5, **options})
+
+
+def test_parameters_that_share_a_path_are_refused(tmp_path: Path) -> None:
+    def init(key: jax.Array, x: jax.Array) -> jn.model.Params:
+        return {"a/b": jax.numpy.zeros((3, 1)), "a": {"b": jax.numpy.zeros((3, 1))}}
+
+    twice = jn.Model(init, lambda params, x, *, key=None: x @ (params["a/b"] + params["a"]["b"]))
+    message = (
+        "fit: checkpoint must be of a model whose parameters have a path each; got two parameters "
+        "at one path. Use names without a slash."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(tmp_path, model=twice, steps=1)
+    train(model=twice, steps=1)
+
+
 @pytest.fixture(scope="module")
 def saved_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")

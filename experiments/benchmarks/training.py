@@ -175,8 +175,8 @@ def memory(net, optimizer, x, y):
     batching = make_batching("benchmark", (x, y), BATCH, drop_last=False)
     schedule = Schedule(batching, 1, 0, 4096)
     program = Program(net, jn.losses.cross_entropy, optimizer, None, False, schedule, None)
-    state = initial_state(net, optimizer, jax.random.key(0), x, None)
-    compiled = run_chunk.lower(program, state, None, (x, y), None, 0).compile()
+    state = initial_state(program)(jax.random.key(0), x, None)
+    compiled = run_chunk(program).lower(state, None, (x, y), None, 0).compile()
     analysis = compiled.memory_analysis()
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves((x, y, state.params, state.opt_state)))
     reserved = (

@@ -23,7 +23,10 @@ from jaxnets.checks import ArgumentTypeError, check_integer, check_positive, des
 from jaxnets.training.checksums import check_seal, seal, write_text
 from jaxnets.training.orbax_arrays import import_orbax, read_arrays, shapes_of, write_arrays
 
-__all__ = ["Checkpoint", "CheckpointStore", "Saved", "check_checkpoint"]
+__all__ = ["PROGRAM", "Checkpoint", "CheckpointStore", "Saved", "check_checkpoint"]
+
+PROGRAM = "program"
+"""The path of what may differ: the same run, computed by another version, is another program."""
 
 DEFAULT_SECONDS = 60.0
 """Time between saves when none is asked for."""
@@ -274,10 +277,22 @@ def _check_directory(directory: Any) -> None:
 def _check_same_run(
     function: str, folder: Path, described: Mapping[str, str], expected: Mapping[str, str]
 ) -> None:
-    differences = [
-        f"{path}: {described.get(path, 'nothing')} saved, {expected.get(path, 'nothing')} here"
+    different = [
+        path
         for path in sorted(described.keys() | expected.keys())
         if described.get(path) != expected.get(path)
+    ]
+    if different == [PROGRAM]:
+        warnings.warn(
+            f"{function}: checkpoint {folder} was saved by another program than the one that goes "
+            "on from it: the model, the loss, the optimizer or the version of JAX has changed.",
+            stacklevel=2,
+        )
+        return
+    differences = [
+        f"{path}: {described.get(path, 'nothing')} saved, {expected.get(path, 'nothing')} here"
+        for path in different
+        if path != PROGRAM
     ]
     if not differences:
         return

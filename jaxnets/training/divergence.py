@@ -9,39 +9,75 @@ from jaxnets.training.paths import named_leaves
 if TYPE_CHECKING:
     from jaxnets.training.fit import Fit
 
-__all__ = ["TrainingDiverged", "first_bad_path"]
+__all__ = ["TrainingDiverged", "diverged"]
 
 
 class TrainingDiverged(ArithmeticError):
-    """A loss, a gradient or an updated parameter stopped being finite.
+    """A loss, a gradient, an updated parameter or the optimizer's state stopped being finite.
 
     Attributes:
       step: The step at which that happened.
-      loss: The last recorded loss before it, or None if there is none.
-      path: The first parameter whose gradient was not finite there, such as ``"0/w"``, or else
-        whose update was not; None if the loss alone was not finite.
+      loss: The loss of the step before it, or None if it was the first one.
+      path: The first parameter, in the order of the layers, whose gradient was not finite there,
+        such as ``"0/w"``, or else whose update was not; None if neither was so for any.
       state: The last finite state, before that step's update.
       result: The `Fit` up to it, with everything recorded and status ``"diverged"``.
     """
 
-    def __init__(self, result: "Fit", path: str | None) -> None:
+    def __init__(
+        self, result: "Fit", path: str | None = None, loss: float | None = None, what: str = ""
+    ) -> None:
+        self._arguments = (result, path, loss, what)
         self.result = result
         self.state = result.state
         self.path = path
+        self.loss = loss
         self.step = int(result.state.step)
-        losses = result.history["loss"]
-        self.loss = float(losses[-1]) if len(losses) else None
-        before = "no loss was recorded before" if self.loss is None else f"last loss {self.loss:g}"
-        where = "the loss" if path is None else f"parameter {path}"
+        before = "no loss before" if loss is None else f"loss before {loss:g}"
         super().__init__(
-            f"fit: {where} stopped being finite at step {self.step} ({before}). Lower the "
-            "learning rate or check the data; error.result holds the run up to there."
+            f"fit: {what or 'the loss'} stopped being finite at step {self.step} ({before}). Lower "
+            "the learning rate or check the data; error.result holds the run up to there."
         )
 
+    def __reduce__(self) -> Any:
+        """Made again from what it was made from, so that it crosses between processes."""
+        return type(self), self._arguments
 
-def first_bad_path(tree: Any) -> str | None:
-    """The name of the first leaf that holds a non-finite number."""
-    for name, leaf in named_leaves(tree).items():
-        if not np.isfinite(np.asarray(leaf)).all():
-            return name
-    return None
+
+def diverged(
+    result: "Fit", before: float | None, loss: Any, gradient: Any, updated: Any
+) -> TrainingDiverged:
+    """The error for a run whose next step would not be finite.
+
+    Args:
+      result: The run up to its last finite state.
+      before: The loss of the step before, or None.
+      loss: The loss of the step.
+      gradient: Its gradient.
+      updated: The parameters after it.
+    """
+    what = [] if np.isfinite(loss) else ["the loss"]
+    path = None
+    if bad := _bad_paths(gradient):
+        path = bad[0]
+        what.append(f"the gradient of {path}" + _others(bad))
+    elif bad := _bad_paths(updated):
+        path = bad[0]
+        what.append(f"parameter {path}" + _others(bad))
+    return TrainingDiverged(result, path, before, " and ".join(what) or "the optimizer's state")
+
+
+def _others(bad: list[str]) -> str:
+    return f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+
+
+def _bad_paths(tree: Any) -> list[str]:
+    """The names of the leaves that hold a non-finite number, layer 2 before layer 10."""
+    bad = [name for name, leaf in named_leaves(tree).items() if not np.isfinite(leaf).all()]
+    return sorted(bad, key=_by_number)
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Sorts the parts of a path that are numbers by their values."""
+    parts = name.split("/")
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts]

@@ -48,7 +48,7 @@ class History(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         names = ", ".join(self)
-        return f"History({names}; {len(self['step'])} records)"
+        return f"History({names or 'empty'}; {len(self.get('step', ()))} records)"
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one row a record under a header of the names.

@@ -1,6 +1,8 @@
 """What the host does between the chunks of a run: collect, save, show and stop."""
 
+import re
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,7 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxnets.training.checkpoint import Checkpoint
+from jaxnets.training.checkpoint import PROGRAM, Checkpoint
 from jaxnets.training.loop import Chunk, Schedule, Table
 from jaxnets.training.resume import Columns, Progress, Saver, open_saver
 
@@ -46,6 +48,18 @@ class Run(NamedTuple):
     progress: bool
 
 
+class Failure(NamedTuple):
+    """A step that was not finite.
+
+    Attributes:
+      before: The state one step before the last finite one, or None where that is not at hand.
+      after: The state after the step.
+    """
+
+    before: Any
+    after: Any
+
+
 class Ended(NamedTuple):
     """A run that has ended.
 
@@ -53,13 +67,13 @@ class Ended(NamedTuple):
       progress: How far it came: the last finite state and everything recorded.
       status: ``"completed"``, ``"diverged"``, ``"seconds"`` or what ``ended`` said.
       seconds: Wall time by part: ``"compile"`` and ``"run"``.
-      failed: The state after the step that was not finite, if there was one.
+      failure: The step that was not finite, if there was one.
     """
 
     progress: Progress
     status: str
     seconds: dict[str, float]
-    failed: Any
+    failure: Failure | None
 
 
 def run_on_host(run: Run) -> Ended:
@@ -67,40 +81,40 @@ def run_on_host(run: Run) -> Ended:
     started = time.perf_counter()
     start = _start(run)
     # Opened first: a checkpoint of another run is refused before anything large is compiled.
-    with open_saver(run.function, run.checkpoint, run.identity, start) as saver:
+    with open_saver(run.function, run.checkpoint, lambda: _identity(run, start), start) as saver:
         progress = saver.resumed(run.steps)
         jax.block_until_ready(run.advance(progress.state, progress.best, 0))
         compiled = time.perf_counter()
-        progress, failed, status = _run_chunks(run, progress, saver, compiled)
+        progress, failure, status = _run_chunks(run, progress, saver, compiled)
         saver.save(progress)
     seconds = {"compile": compiled - started, "run": time.perf_counter() - compiled}
-    return Ended(progress, status, seconds, failed)
+    return Ended(progress, status, seconds, failure)
 
 
 def _run_chunks(
     run: Run, progress: Progress, saver: Saver, began: float
-) -> tuple[Progress, Any, str]:
-    """Runs to the end; returns how far it came, the failed state and the status."""
+) -> tuple[Progress, Failure | None, str]:
+    """Runs to the end; returns how far it came, the step that failed and the status."""
     schedule = run.schedule
     looks_in = run.progress or run.checkpoint is not None or run.seconds is not None
     size = schedule.record_every if looks_in else schedule.longest_chunk
-    failed = None
+    failure = None
     at = int(progress.state.step)
     with tqdm(total=run.steps, initial=at, disable=not run.progress, unit="step") as bar:
-        while not (status := _status(run, progress, failed, time.perf_counter() - began)):
+        while not (status := _status(run, progress, failure, time.perf_counter() - began)):
             started = time.perf_counter()
             stop = min(at + size, run.steps, saver.next_save(at))
-            progress, failed = _run_chunk(run, progress, stop)
+            progress, failure = _run_chunk(run, progress, stop)
             made, at = int(progress.state.step) - at, int(progress.state.step)
             pace = made / (time.perf_counter() - started)
             saver.save_if_due(progress)
             if looks_in:
                 _move(bar, made, progress)
                 size = _whole_blocks(pace / LOOKS_PER_SECOND, schedule)
-    return progress, failed, status
+    return progress, failure, status
 
 
-def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Any]:
+def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Failure | None]:
     """One chunk, up to the first step that is not finite if there is one."""
 
     def advance(stop: int) -> Chunk:
@@ -112,17 +126,19 @@ def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Any]:
     # Steps are made again to find the last finite state: that costs a run that fails a few
     # reruns of a chunk, where looking at every parameter at every step would slow them all.
     bad = int(chunk.state.step)
-    low, high = int(progress.state.step), bad
+    start = low = int(progress.state.step)
+    high = bad
     while high - low > 1:
         # The step before is the likely one; after that, halves.
         middle = high - 1 if high >= bad - 1 else (low + high) // 2
         low, high = (middle, high) if advance(middle).finite else (low, middle)
-    return _after(run.schedule, progress, advance(low)), advance(high).state
+    before = advance(low - 1).state if low > start else None
+    return _after(run.schedule, progress, advance(low)), Failure(before, advance(high).state)
 
 
-def _status(run: Run, progress: Progress, failed: Any, elapsed: float) -> str:
+def _status(run: Run, progress: Progress, failure: Any, elapsed: float) -> str:
     """Why the run has ended, or an empty text if it has not."""
-    if failed is not None:
+    if failure is not None:
         return "diverged"
     if reason := run.ended(progress):
         return reason
@@ -139,6 +155,14 @@ def _start(run: Run) -> Progress:
     shapes = jax.eval_shape(run.advance, state, best, 0)
     validation = _no_rows(shapes.evaluations) if run.schedule.evaluate_every else {}
     return Progress(state, best, _no_rows(shapes.records), validation)
+
+
+def _identity(run: Run, start: Progress) -> dict[str, str]:
+    """What must be equal for a checkpoint to be of this run, and what should be: the program."""
+    program = str(jax.make_jaxpr(run.advance)(start.state, start.best, 0))
+    # Functions are printed with the place in memory that they happen to have.
+    text = re.sub(r" at 0x[0-9a-f]+", "", program)
+    return {**run.identity(start), PROGRAM: f"crc32 {zlib.crc32(text.encode()):08x}"}
 
 
 def _no_rows(table: Table) -> Columns:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets.training.compiled import compiled_for
 from jaxnets.training.evaluation import Best, Evaluation, evaluate, judge, no_best
 from jaxnets.training.loop import Chunk, Schedule, Steps, run_steps
 from jaxnets.training.members_last import members_last
@@ -91,7 +92,7 @@ class Endings(NamedTuple):
     params: Any
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_for
 def start_members(
     program: SweepProgram, keys: Any, hyperparameters: Any, x: Any, params: Any
 ) -> Members:
@@ -108,7 +109,7 @@ def start_members(
     return Members(params, opt_state, run_keys, diverged_at, jnp.zeros((), jnp.int32))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_for
 def no_endings(program: SweepProgram, members: Members) -> Endings:
     """What stands before the first evaluation."""
     params = members_first(program, members.params)
@@ -120,7 +121,7 @@ def members_first(program: SweepProgram, params: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, program.axis, 0), params)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_for
 def run_members(
     program: SweepProgram,
     members: Members,
@@ -164,7 +165,7 @@ def _judged(
 ) -> tuple[dict[str, jax.Array], Endings | None, jax.Array]:
     """The evaluation of every member, what has ended by it and whether any runs on."""
     params = members_first(program, members.params)
-    row = evaluate_members(program, params, validation)
+    row = _evaluated(program, params, validation)
     if endings is None:
         return row, None, jnp.array(True)
     assert program.evaluation is not None
@@ -195,13 +196,16 @@ def _chosen(flags: jax.Array, new: Any, old: Any) -> Any:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def evaluate_members(program: SweepProgram, params: Any, validation: Any) -> Any:
+def _evaluated(program: SweepProgram, params: Any, validation: Any) -> Any:
     """The evaluation of every member; ``params`` have the members first."""
     assert program.evaluation is not None
     evaluation = program.evaluation
     # One member after the other: the predictions of all at once may be large.
     return jax.lax.map(lambda member: evaluate(evaluation, member, validation), params)
+
+
+evaluate_members = compiled_for(_evaluated)
+"""``evaluate_members(program)(params, validation)``."""
 
 
 def _member_step(
@@ -222,14 +226,20 @@ def _member_step(
         program.model, program.loss, optimizer, value_and_grad=program.value_and_grad
     )
     state, metrics = step_once(TrainState(params, opt_state, key, step), batch)
-    return state.params, state.opt_state, metrics["loss"]
+    return state.params, _typed_like(opt_state, state.opt_state), metrics["loss"]
+
+
+def _typed_like(old: Any, new: Any) -> Any:
+    """The new leaves in the dtypes of the old: a traced hyperparameter may have widened them."""
+    return jax.tree.map(lambda a, b: b if a.dtype == b.dtype else b.astype(a.dtype), old, new)
 
 
 def _kept_where_finite(
     program: SweepProgram, members: Members, updated: tuple[Any, Any], loss: jax.Array
 ) -> Members:
     """The updated members; one that is not finite any more stays where it was."""
-    good = (members.diverged_at < 0) & _finite(program, loss, updated[0])
+    finite = jnp.isfinite(loss) & _finite(program, members.opt_state, updated)
+    good = (members.diverged_at < 0) & finite
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(_align(program, good, new), new, old),
         updated,
@@ -247,16 +257,23 @@ def _align(program: SweepProgram, flags: jax.Array, leaf: jax.Array) -> jax.Arra
     return jnp.broadcast_to(flags.reshape(shape), leaf.shape)
 
 
-def _finite(program: SweepProgram, loss: jax.Array, params: Any) -> jax.Array:
-    """Whether the loss and every parameter of a member are finite, one flag a member."""
+def _finite(program: SweepProgram, old_state: Any, updated: tuple[Any, Any]) -> jax.Array:
+    """Whether all parameters of a member are finite, and its optimizer's state stayed so."""
+    params, opt_state = updated
+    # What an optimizer starts from as infinite is left out.
+    watched = jax.tree.leaves(params) + [
+        jnp.where(jnp.isfinite(old), new, 0)
+        for old, new in zip(jax.tree.leaves(old_state), jax.tree.leaves(opt_state), strict=True)
+        if jnp.issubdtype(new.dtype, jnp.inexact)
+    ]
+    if not watched:
+        return jnp.array(True)
     if not program.last:
-        flags = [
-            jnp.isfinite(leaf).reshape(len(leaf), -1).all(1) for leaf in jax.tree.leaves(params)
-        ]
-        return functools.reduce(jnp.logical_and, flags, jnp.isfinite(loss))
-    # One reduction over all parameters: one for each leaf would cut the fused step in pieces.
-    rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(params)]
-    return jnp.isfinite(loss) & jnp.isfinite(jnp.concatenate(rows)).all(axis=0)
+        flags = [jnp.isfinite(leaf).reshape(len(leaf), -1).all(1) for leaf in watched]
+        return functools.reduce(jnp.logical_and, flags)
+    # One reduction over all of them: one for each leaf would cut the fused step in pieces.
+    rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in watched]
+    return jnp.isfinite(jnp.concatenate(rows)).all(axis=0)
 
 
 def parameter_count(params: Any) -> int:

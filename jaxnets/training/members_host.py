@@ -56,24 +56,29 @@ def run_batch(task: MembersTask, labels: Columns, checkpoint: Checkpoint | None)
     chosen = labels["seed"]
     keys = task.keys[chosen]
     hyperparameters = {name: column for name, column in labels.items() if name != "seed"}
-    values = {name: jnp.asarray(column) for name, column in hyperparameters.items()}
+    dtype = _parameter_dtype(program, keys, task)
+    values = {name: jnp.asarray(column, dtype) for name, column in hyperparameters.items()}
     params = None if task.params is None else jax.tree.map(lambda leaf: leaf[chosen], task.params)
 
     def start() -> tuple[Members, Endings | None]:
-        members = start_members(program, keys, values, task.data[0], params)
-        return members, no_endings(program, members) if watched else None
+        members = start_members(program)(keys, values, task.data[0], params)
+        return members, no_endings(program)(members) if watched else None
 
     ended = run_on_host(
         Run(
             function="sweep",
             schedule=schedule,
             start=start,
-            advance=lambda members, endings, stop: run_members(
-                program, members, endings, values, task.data, task.validation, stop
+            advance=lambda members, endings, stop: run_members(program)(
+                members, endings, values, task.data, task.validation, stop
             ),
             ended=lambda now: "stopped" if _all_ended(now) else "",
             identity=lambda begun: run_identity(
-                schedule, task.data, begun, {"keys": keys, **hyperparameters}
+                schedule,
+                task.data,
+                task.validation,
+                begun,
+                {"keys": keys, "start": params, **hyperparameters},
             ),
             steps=task.steps,
             seconds=None if task.stop is None else task.stop.seconds,
@@ -82,6 +87,15 @@ def run_batch(task: MembersTask, labels: Columns, checkpoint: Checkpoint | None)
         )
     )
     return _result(task, labels, ended)
+
+
+def _parameter_dtype(program: SweepProgram, keys: Any, task: MembersTask) -> Any:
+    """The dtype that a Python number takes beside the parameters."""
+    shapes = jax.eval_shape(program.model.init, keys[0], task.data[0])
+    floating = [
+        leaf.dtype for leaf in jax.tree.leaves(shapes) if jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+    return jnp.result_type(*floating) if floating else None
 
 
 def _all_ended(now: Progress) -> bool:
@@ -110,7 +124,7 @@ def _result(task: MembersTask, labels: Columns, ended: Ended) -> Sweep:
         stopped_at[(stopped_at < 0) & (diverged_at < 0)] = int(members.step)
     scores = {}
     if program.evaluation is not None:
-        scores = jax.tree.map(np.asarray, evaluate_members(program, params, task.validation))
+        scores = jax.tree.map(np.asarray, evaluate_members(program)(params, task.validation))
     # A loss is recorded before its step's update, an evaluation after it.
     over = np.where(stopped_at < 0, task.steps, stopped_at)
     return Sweep(
@@ -136,11 +150,17 @@ def _of_members(columns: Columns, last: np.ndarray) -> Columns:
     """Records with the members first, and NaN beyond the last step of each."""
     if not columns:
         return {}
-    step = columns["step"]
-    beyond = step > last[:, None]
+    beyond = columns["step"] > last[:, None]
     table = {
-        name: np.where(beyond, np.nan, column.T) if beyond.any() else column.T
+        name: _masked(np.moveaxis(column, 1, 0), beyond)
         for name, column in columns.items()
         if name not in ("step", "epoch")
     }
-    return {"step": step, **table}
+    return {"step": columns["step"], **table}
+
+
+def _masked(column: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+    """NaN in place of what is beyond; the dtype stays where nothing is."""
+    if not beyond.any():
+        return column
+    return np.where(beyond.reshape(*beyond.shape, *(1,) * (column.ndim - 2)), np.nan, column)

@@ -28,8 +28,7 @@ def wrapped_optimizer(
 
     Equal arguments give the same object, so that a second run compiles nothing.
     """
-    _check(function, clip_norm, accumulate, freeze)
-    return _cached(optimizer, clip_norm, accumulate, freeze)
+    return _cached(optimizer, *_checked(function, clip_norm, accumulate, freeze))
 
 
 def wrapped_builder(
@@ -41,23 +40,26 @@ def wrapped_builder(
     freeze: Freeze | None,
 ) -> Callable[..., optax.GradientTransformation]:
     """`wrapped_optimizer` for a function that makes optimizers."""
-    _check(function, clip_norm, accumulate, freeze)
     builder: Callable[..., optax.GradientTransformation] = _cached_builder(
-        build, clip_norm, accumulate, freeze
+        build, *_checked(function, clip_norm, accumulate, freeze)
     )
     return builder
 
 
-def _check(function: str, clip_norm: Any, accumulate: Any, freeze: Any) -> None:
+def _checked(
+    function: str, clip_norm: Any, accumulate: Any, freeze: Any
+) -> tuple[float | None, int, Freeze | None]:
+    """The arguments as Python numbers, which take the dtype of what they meet."""
     if clip_norm is not None:
-        check_positive(function, "clip_norm", clip_norm, example=1.0)
-    check_integer(function, "accumulate", accumulate, minimum=1)
+        clip_norm = float(check_positive(function, "clip_norm", clip_norm, example=1.0))
+    accumulate = check_integer(function, "accumulate", accumulate, minimum=1)
     if freeze is not None:
         remedy = 'Pass freeze=lambda path: path.startswith("0/"), for example.'
         check_callable(function, "freeze", freeze, remedy)
+    return clip_norm, accumulate, freeze
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def _cached_builder(
     build: Callable[..., optax.GradientTransformation],
     clip_norm: float | None,
@@ -84,7 +86,7 @@ def _wrapped(
     return optimizer
 
 
-_cached = functools.lru_cache(maxsize=256)(_wrapped)
+_cached = functools.lru_cache(maxsize=64)(_wrapped)
 
 
 def _labels(freeze: Freeze, params: Any) -> Any:

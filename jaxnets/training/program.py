@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxnets.training.compiled import compiled_for
 from jaxnets.training.evaluation import Best, Evaluation, evaluate, judge
 from jaxnets.training.loop import Chunk, Schedule, Steps, run_steps
 from jaxnets.training.step import TrainState, init_state, loss_and_gradient
 
-__all__ = ["Program", "failing_gradient", "initial_state", "run_chunk"]
+__all__ = ["Program", "initial_state", "loss_and_gradient_at", "run_chunk"]
 
 
 class Program(NamedTuple):
@@ -36,19 +37,20 @@ class Program(NamedTuple):
     evaluation: Evaluation | None
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def initial_state(model: Any, optimizer: Any, key: Any, x: Any, params: Any) -> TrainState:
-    """`init_state`, compiled."""
-    return init_state(model, optimizer, key, x, params=params)
+@compiled_for
+def initial_state(program: Program, key: Any, x: Any, params: Any) -> TrainState:
+    """`init_state`, compiled: ``initial_state(program)(key, x, params)``."""
+    return init_state(program.model, program.optimizer, key, x, params=params)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_for
 def run_chunk(
     program: Program, state: TrainState, best: Best | None, data: Any, validation: Any, stop: Any
 ) -> Chunk:
     """Steps from ``state.step`` to ``stop``, or until something ends the run.
 
-    Data are arguments, so that they are neither copied into the program nor part of it.
+    Called as ``run_chunk(program)(state, best, data, validation, stop)``. Data are arguments, so
+    that they are neither copied into the program nor part of it.
     """
     batching = program.schedule.batching
 
@@ -79,32 +81,47 @@ def run_chunk(
         evaluate=None if program.evaluation is None else judged,
     )
     chunk = run_steps(program.schedule, steps, state, best, stop)
-    finite = chunk.finite & _all_finite(chunk.state.params)
+    finite = chunk.finite & _stayed_finite(state, chunk.state)
     return chunk._replace(finite=finite, going=chunk.going & finite)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def failing_gradient(program: Program, state: TrainState, data: Any) -> Any:
-    """The gradient of the step after ``state``, to look at when that step was not finite."""
+@compiled_for
+def loss_and_gradient_at(program: Program, state: TrainState, data: Any) -> Any:
+    """The loss and gradient of the step after ``state``, to look at when a run has failed.
+
+    Called as ``loss_and_gradient_at(program)(state, data)``.
+    """
     batching = program.schedule.batching
     if not batching.shuffled:
-        return _gradient(program, state, data)[1]
+        return _gradient(program, state, data)
     order = batching.order(state.key, state.step // batching.per_epoch)
 
-    def gradient(rest: bool) -> Any:
-        return _gradient(program, state, batching.take(data, order, state.step, rest=rest))[1]
+    def of_batch(rest: bool) -> Any:
+        return _gradient(program, state, batching.take(data, order, state.step, rest=rest))
 
     if not batching.rest:
-        return gradient(False)
+        return of_batch(False)
     is_rest = state.step % batching.per_epoch == batching.full
-    return jax.lax.cond(is_rest, lambda: gradient(True), lambda: gradient(False))
+    return jax.lax.cond(is_rest, lambda: of_batch(True), lambda: of_batch(False))
 
 
-def _gradient(program: Program, state: TrainState, batch: Any) -> tuple[jax.Array, Any]:
+def _gradient(program: Program, state: TrainState, batch: Any) -> Any:
     return loss_and_gradient(program.model, program.loss, program.value_and_grad, state, batch)
 
 
-def _all_finite(tree: Any) -> jax.Array:
-    """Whether every floating element of every leaf is finite."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+def _stayed_finite(before: TrainState, after: TrainState) -> jax.Array:
+    """Whether no number of parameters and optimizer state has stopped being finite.
+
+    Some optimizers start from infinities of their own.
+    """
+
+    def stayed(old: jax.Array, new: jax.Array) -> jax.Array:
+        return (jnp.isfinite(new) | ~jnp.isfinite(old)).all()
+
+    pairs = zip(
+        jax.tree.leaves((before.params, before.opt_state)),
+        jax.tree.leaves((after.params, after.opt_state)),
+        strict=True,
+    )
+    flags = [stayed(old, new) for old, new in pairs if jnp.issubdtype(new.dtype, jnp.inexact)]
+    return functools.reduce(jnp.logical_and, flags, jnp.array(True))

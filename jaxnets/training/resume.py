@@ -106,7 +106,7 @@ class Saver:
 def open_saver(
     function: str,
     checkpoint: Checkpoint | None,
-    identity: Callable[[Progress], dict[str, str]],
+    identity: Callable[[], dict[str, str]],
     start: Progress,
 ) -> Iterator[Saver]:
     """A `Saver` for a run.
@@ -120,32 +120,45 @@ def open_saver(
     if checkpoint is None:
         yield Saver(None, None, {}, start)
         return
+    if len(named_leaves(start)) < len(jax.tree.leaves(start)):
+        rule = "be of a model whose parameters have a path each"
+        remedy = "Use names without a slash."
+        fail(function, "checkpoint", rule, "two parameters at one path", remedy)
     with CheckpointStore(checkpoint, function=function) as store:
-        yield Saver(store, checkpoint, identity(start), start, function)
+        yield Saver(store, checkpoint, identity(), start, function)
 
 
 def run_identity(
-    schedule: Schedule, data: Any, start: Progress, drawn_from: dict[str, Any]
+    schedule: Schedule, data: Any, validation: Any, start: Progress, drawn_from: dict[str, Any]
 ) -> dict[str, str]:
     """What must be equal for a run to be the same run, as texts by path.
 
     Args:
       schedule: When things happen in it.
       data: Inputs and targets.
+      validation: The same to evaluate on, or None.
       start: The run before its first step.
-      drawn_from: The key and the hyperparameters, by name.
+      drawn_from: The key, the hyperparameters and the parameters given to start from, by name.
     """
-    leaves = named_leaves({"data": {"x": data[0], "y": data[1]}})
+    examples = {"data": _pair(data)}
+    if validation is not None:
+        examples["validation"] = _pair(validation)
+    numbers = named_leaves(examples)
     return {
         **described({"params": start.state.params, "opt_state": start.state.opt_state}),
-        **{name: f"{describe(leaf)} {_checksum(leaf)}" for name, leaf in leaves.items()},
-        **{name: _values(leaf) for name, leaf in drawn_from.items()},
+        **{name: f"{describe(leaf)} {_checksum(leaf)}" for name, leaf in numbers.items()},
+        **{name: _values(leaf) for name, leaf in named_leaves(drawn_from).items()},
         "batch_size": str(schedule.batching.size),
         "steps in an epoch": str(schedule.batching.per_epoch),
         "record_every": str(schedule.record_every),
+        "evaluated every": str(schedule.evaluate_every),
         "records": ", ".join(start.history),
         "evaluations": ", ".join(start.validation),
     }
+
+
+def _pair(data: Any) -> dict[str, Any]:
+    return {"x": data[0], "y": data[1]}
 
 
 def _values(leaf: Any) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import ArgumentTypeError, check_choice, fail
 from jaxnets.model import Params
 from jaxnets.training.wilson import wilson_interval
 
@@ -55,26 +57,50 @@ class Sweep(NamedTuple):
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def last_losses(self) -> np.ndarray:
-        """The last loss that was recorded of each member, ``[members]``."""
+        """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
         records = len(self.history["step"])
         before = np.searchsorted(self.history["step"], self.stopped_at)
         last = np.where(self.stopped_at < 0, records, before) - 1
-        losses: np.ndarray = self.history["loss"][np.arange(len(last)), last]
+        padded = np.pad(self.history["loss"], ((0, 0), (0, 1)), constant_values=np.nan)
+        losses: np.ndarray = padded[np.arange(len(last)), last]
         return losses
 
-    def best(self) -> int:
-        """The member with the lowest last loss among those that stayed finite.
+    def best(self, column: str = "loss", mode: str = "min") -> int:
+        """The member with the best value in a column of the table, of those that stayed finite.
+
+        Args:
+          column: ``"loss"``, the last recorded one of the training data; or
+            ``"validation_loss"``, or ``"validation_"`` and the name of a metric.
+          mode: ``"min"`` or ``"max"``, whichever is better.
 
         Raises:
-          ValueError: If every member diverged.
+          ValueError: If there is no such column, or no member stayed finite.
         """
-        losses = np.where(self.diverged_at < 0, self.last_losses(), np.inf)
-        if not np.isfinite(losses).any():
+        names = ["loss", *(f"validation_{name}" for name in self.validation)]
+        check_choice("Sweep.best", "column", column, names)
+        sign = 1.0 if check_choice("Sweep.best", "mode", mode, ("min", "max")) == "min" else -1.0
+        values = (
+            self.last_losses()
+            if column == "loss"
+            else self.validation[column.removeprefix("validation_")]
+        )
+        ranked = np.where((self.diverged_at < 0) & np.isfinite(values), sign * values, np.inf)
+        if not np.isfinite(ranked).any():
             raise ValueError("Sweep.best: no member stayed finite. Lower the learning rates.")
-        return int(losses.argmin())
+        return int(ranked.argmin())
 
     def member(self, index: int) -> Params:
-        """The parameters of one member, ready for ``model.apply``."""
+        """The parameters of one member, ready for ``model.apply``.
+
+        Raises:
+          IndexError: If there is no such member.
+        """
+        members = len(self.diverged_at)
+        if not -members <= index < members:
+            raise IndexError(
+                f"Sweep.member: index must be less than {members}, the number of members; got "
+                f"{index}. Sweep.table() lists them."
+            )
         params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
         return params
 
@@ -88,7 +114,17 @@ class Sweep(NamedTuple):
         Returns:
           The share and the lower and upper end of its interval.
         """
-        met = np.asarray(jax.vmap(criterion)(self.params)) & (self.diverged_at < 0)
+        met = np.asarray(jax.vmap(criterion)(self.params))
+        if met.dtype != np.bool_ or met.ndim != 1:
+            fail(
+                "Sweep.success_rate",
+                "criterion",
+                "return one truth value for a member",
+                jax.ShapeDtypeStruct(met.shape[1:], met.dtype),
+                "Compare, and reduce with .all().",
+                error=ArgumentTypeError,
+            )
+        met = met & (self.diverged_at < 0)
         return met.mean().item(), *wilson_interval(int(met.sum()), met.size)
 
 
@@ -112,7 +148,9 @@ def join_sweeps(parts: list[Sweep], labels: dict[str, np.ndarray]) -> Sweep:
         }
 
     return Sweep(
-        params=jax.tree.map(joined, *(part.params for part in parts)),
+        params=jax.tree.map(
+            lambda *leaves: jnp.concatenate(leaves)[:size], *(part.params for part in parts)
+        ),
         history=table([part.history for part in parts]),
         validation=jax.tree.map(joined, *(part.validation for part in parts)),
         evaluations=table([part.evaluations for part in parts]),
@@ -126,4 +164,7 @@ def join_sweeps(parts: list[Sweep], labels: dict[str, np.ndarray]) -> Sweep:
 def _widened(columns: np.ndarray, width: int) -> np.ndarray:
     """The array with columns of NaN added."""
     missing = width - columns.shape[1]
-    return np.pad(columns, ((0, 0), (0, missing)), constant_values=np.nan) if missing else columns
+    if not missing:
+        return columns
+    widths = ((0, 0), (0, missing), *((0, 0),) * (columns.ndim - 2))
+    return np.pad(columns.astype(float), widths, constant_values=np.nan)

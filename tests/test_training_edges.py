@@ -1,0 +1,280 @@
+"""What runs must survive that is easy to forget: odd dtypes, hidden NaN, many programs, pickles."""
+
+import gc
+import pickle
+import weakref
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxnets as jn
+
+X, Y = jn.data.xor()
+KEY = jax.random.key(0)
+KEYS = jax.random.split(KEY, 3)
+NET = jn.mlp([3, 1], jn.tanh)
+
+
+def spoiled_gradient(at):
+    """Autodiff, but NaN for one parameter once its value has moved ``at`` times by 1."""
+
+    def value_and_grad(params, x, y):
+        bad = jnp.where(params["steps"] == at, jnp.nan, 0.0)
+        return jnp.square(params["w"]).sum(), {"w": 0 * params["w"] + bad, "steps": -jnp.ones(())}
+
+    return value_and_grad
+
+
+COUNTER = jn.Model(
+    lambda key, x: {"w": jnp.ones((2,)), "steps": jnp.zeros(())},
+    lambda params, x, *, key=None: x @ params["w"][:, None],
+)
+
+
+def test_a_bad_gradient_that_only_the_optimizer_has_seen_ends_the_run():
+    # Without an update in these steps, the sum of the gradients is the only thing that is NaN.
+    with pytest.raises(jn.TrainingDiverged) as caught:
+        jn.fit(
+            COUNTER,
+            jn.losses.mse,
+            optax.sgd(1.0),
+            (X, Y),
+            key=KEY,
+            steps=10,
+            accumulate=20,
+            value_and_grad=spoiled_gradient(0),
+        )
+    assert (caught.value.step, caught.value.path) == (0, "w")
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(caught.value.state.opt_state))
+    swept = jn.sweep(
+        COUNTER,
+        jn.losses.mse,
+        optax.sgd(1.0),
+        (X, Y),
+        keys=KEYS,
+        steps=10,
+        accumulate=20,
+        value_and_grad=spoiled_gradient(0),
+    )
+    assert swept.diverged_at.tolist() == [0, 0, 0]
+
+
+def test_the_loss_before_is_that_of_the_step_before_however_seldom_it_is_recorded():
+    with pytest.raises(jn.TrainingDiverged) as caught:
+        jn.fit(
+            COUNTER,
+            jn.losses.mse,
+            optax.sgd(1.0),
+            (X, Y),
+            key=KEY,
+            steps=100,
+            record_every=100,
+            value_and_grad=spoiled_gradient(7),
+        )
+    assert (caught.value.step, caught.value.path, caught.value.loss) == (7, "w", 2.0)
+
+
+def test_infinities_that_an_optimizer_starts_from_are_no_divergence():
+    def keep_lowest(updates, state, params=None):
+        return updates, jnp.minimum(state, 1.0) + jnp.inf * (state > 1)
+
+    patient = optax.chain(
+        optax.GradientTransformation(lambda params: jnp.array(jnp.inf), keep_lowest),
+        optax.sgd(0.1),
+    )
+    result = jn.fit(NET, jn.losses.mse, patient, (X, Y), key=KEY, steps=5)
+    assert result.status == "completed"
+
+
+def test_an_error_crosses_between_processes():
+    with pytest.raises(jn.TrainingDiverged) as caught:
+        jn.fit(jn.dense(1), jn.losses.mse, optax.sgd(1e30), (X, Y), key=KEY, steps=50)
+    error = caught.value
+    # Keys do not pickle; everything else of a result does.
+    error.result = error.result._replace(state=error.state._replace(key=None))
+    error._arguments = (error.result, *error._arguments[1:])
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert (again.step, again.path, again.loss) == (error.step, error.path, error.loss)
+
+
+def test_a_result_without_evaluations_prints():
+    result = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), key=KEY, steps=2)
+    assert "History(step, epoch, loss; 2 records)" in repr(result)
+    assert "History(empty; 0 records)" in repr(result)
+
+
+def test_a_model_without_parameters_runs():
+    result = jn.fit(
+        jn.sequential(jn.tanh), jn.losses.mse, optax.sgd(0.1), (X[:, :1], Y), key=KEY, steps=2
+    )
+    assert result.history["loss"][0] == result.history["loss"][1]
+
+
+def test_programs_are_forgotten_after_a_while():
+    """A loop over many learning rates must not keep them all."""
+
+    def train(rate):
+        optimizer = optax.sgd(rate)
+        held = weakref.ref(optimizer.update)
+        jn.fit(jn.dense(1), jn.losses.mse, optimizer, (X, Y), key=KEY, steps=1)
+        return held
+
+    from jaxnets.training import compiled, optimizers
+
+    held = [train(0.1 + i) for i in range(3)]
+    optimizers._cached.cache_clear()
+    gc.collect()
+    assert all(reference() is not None for reference in held)
+    for i in range(compiled.MOST_KEPT):
+        compiled_by(i)
+    del i
+    gc.collect()
+    assert all(reference() is None for reference in held)
+
+
+def compiled_by(number):
+    """Fills the caches of compiled runs with programs that cost nothing to compile."""
+    from jaxnets.training import program
+
+    for cache in (program.initial_state, program.run_chunk):
+        cache(("filler", number))
+
+
+@pytest.mark.parametrize("clip_norm", [np.float32(1), np.float64(1), 1])
+def test_a_clip_norm_of_any_type_is_a_number(clip_norm):
+    x, y = X.astype(jnp.bfloat16), Y.astype(jnp.bfloat16)
+    options = {"key": KEY, "steps": 3}
+    found = jn.fit(
+        NET, jn.losses.mse, optax.sgd(0.1), (x, y), clip_norm=clip_norm, **options
+    ).params
+    expected = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (x, y), clip_norm=1.0, **options).params
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["bfloat16", "float32 beside float64"])
+def test_hyperparameters_take_the_dtype_of_the_parameters(wide):
+    with jax.enable_x64(wide):
+        dtype = jnp.float32 if wide else jnp.bfloat16
+        data = (X.astype(dtype), Y.astype(dtype))
+        swept = jn.sweep(
+            NET,
+            jn.losses.mse,
+            optax.sgd,
+            data,
+            keys=KEYS,
+            hyperparameters={"learning_rate": [0.125], "momentum": [0.5]},
+            steps=5,
+        )
+        assert {leaf.dtype for leaf in jax.tree.leaves(swept.params)} == {jnp.dtype(dtype)}
+        single = jn.fit(
+            NET, jn.losses.mse, optax.sgd(0.125, momentum=0.5), data, key=KEYS[1], steps=5
+        )
+        tolerance = 1e-5 if wide else 4e-2
+        np.testing.assert_allclose(swept.history["loss"][1], single.history["loss"], rtol=tolerance)
+
+
+def with_ops(params, x):
+    """Operations that ``jax.vmap`` has rules for and small dense networks do not use."""
+    h = x @ params["w"]
+    h = jnp.sort(h, axis=-1)
+    h = jnp.convolve(h.reshape(-1), params["kernel"], mode="same").reshape(h.shape)
+    h, _ = jax.lax.scan(lambda c, _: (jnp.tanh(c + params["b"][None]), None), h, length=3)
+    h = jax.lax.cond(params["b"][0] > 0, lambda h: h * 1.5, lambda h: h * 0.5, h)
+    h = jax.lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] * 0.9), (0, h))[1]
+    return h.cumsum(axis=-1)[:, -1:]
+
+
+ODD = jn.Model(
+    lambda key, x: {
+        "w": jax.random.normal(key, (x.shape[-1], 3)),
+        "kernel": jnp.array([0.25, 0.5, 0.25]),
+        "b": jnp.array([0.1, -0.1, 0.2]),
+    },
+    lambda params, x, *, key=None: with_ops(params, x),
+)
+DROPPED = jn.sequential(jn.dense(8), jn.tanh, jn.dropout(0.5), jn.layer_norm(), jn.dense(1))
+WORDS = jn.sequential(jn.embedding(5, 3), jn.dense(1))
+
+
+def odd_value_and_grad(params, x, y):
+    """Forward differences of the derivative: a while loop cannot be differentiated backwards."""
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+
+    def loss(flat):
+        return jn.losses.mse(ODD.apply(unflatten(flat), x), y)
+
+    return loss(flat), unflatten(jax.jacfwd(loss)(flat))
+
+
+@pytest.mark.parametrize("name", ["odd", "dropped", "words"])
+def test_any_model_sweeps_as_it_fits(name):
+    model, data, own = {
+        "odd": (ODD, (X, Y), odd_value_and_grad),
+        "dropped": (DROPPED, (X, Y), None),
+        "words": (WORDS, (jnp.array([0, 3, 4, 1]), Y), None),
+    }[name]
+    options = {"steps": 20, "value_and_grad": own}
+    swept = jn.sweep(model, jn.losses.mse, optax.sgd(0.05), data, keys=KEYS, **options)
+    for i, key in enumerate(KEYS):
+        single = jn.fit(model, jn.losses.mse, optax.sgd(0.05), data, key=key, **options)
+        np.testing.assert_allclose(
+            swept.history["loss"][i], single.history["loss"], rtol=1e-5, atol=1e-6
+        )
+
+
+def small_sweep(**options):
+    return jn.sweep(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), keys=KEYS, **options)
+
+
+def test_metrics_of_a_sweep_may_be_arrays():
+    result = small_sweep(
+        steps=6,
+        validation=(X, Y),
+        validate_every=2,
+        metrics={"predicted": lambda predictions, y: predictions},
+        batch_members=2,
+    )
+    assert result.evaluations["predicted"].shape == (3, 3, 4, 1)
+    assert result.evaluations["loss"].shape == (3, 3)
+    assert result.validation["predicted"].shape == (3, 4, 1)
+    for i in range(3):
+        np.testing.assert_allclose(
+            result.evaluations["predicted"][i, -1], NET.apply(result.member(i), X), rtol=1e-5
+        )
+
+
+def test_a_sweep_that_recorded_nothing_has_no_losses():
+    result = small_sweep(steps=5, stop=jn.Stop(seconds=1e-9))
+    assert [row["stopped_at"] for row in result.table()] == [0, 0, 0]
+    assert np.isnan(result.last_losses()).all()
+    with pytest.raises(ValueError, match="no member stayed finite"):
+        result.best()
+
+
+def test_the_best_by_any_column():
+    result = small_sweep(
+        steps=5,
+        validation=(X, 1 - Y),
+        metrics={"first": lambda predictions, y: predictions[0, 0]},
+    )
+    assert result.best("validation_loss") == int(np.argmin(result.validation["loss"]))
+    assert result.best("validation_first", "max") == int(np.argmax(result.validation["first"]))
+    with pytest.raises(
+        ValueError, match=r"^Sweep\.best: column must be one of 'loss', .*; got 'fun'"
+    ):
+        result.best("fun")
+
+
+def test_questions_to_a_sweep_that_make_no_sense():
+    result = small_sweep(steps=1)
+    with pytest.raises(IndexError, match=r"^Sweep\.member: index must be less than 3, .* got 3\."):
+        result.member(3)
+    with pytest.raises(
+        TypeError, match=r"^Sweep\.success_rate: criterion must return one truth value for a member"
+    ):
+        result.success_rate(lambda params: NET.apply(params, X) > 0)
