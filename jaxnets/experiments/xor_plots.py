@@ -184,9 +184,10 @@ def _draw_final_losses(ax: Any, result: Result) -> None:
 def _draw_shares(figure: Any, ax: Any, result: Result) -> None:
     """A table of shares, shaded."""
     config = result.report["config"]
-    limits = np.finfo(config["precision"])
+    held = np.finfo(config["precision"])
+    low, high = float(held.tiny), float(held.max)
     rates = [factor * config["lr"] for factor in LR_FACTORS]
-    rates = [rate for rate in rates if limits.tiny <= rate <= limits.max]
+    rates = [rate for rate in rates if low <= rate <= high]
     seeds = min(config["seeds"], MOST_SEEDS)
     shares = result.details["shares_solved"](seeds, rates)
     table = np.array(list(shares.values()))
