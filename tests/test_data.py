@@ -126,6 +126,7 @@ MISFITS = {
     "interchanged": ({"train_images": LABELS}, r"bytes on 3 axes.*; got uint8\[3\]\. Check that"),
     "no bytes": ({"t10k_labels": LABELS[:2].astype("int32")}, r"bytes on 1 axis.*got int32\[2\]"),
     "empty": ({"t10k_images": IMAGES[:0], "t10k_labels": LABELS[:0]}, r"some at least"),
+    "label": ({"train_labels": LABELS + 5}, r"0 to 9 in its train files; got 10 at index 0 in"),
     "other sizes": ({"t10k_images": IMAGES[:2, :1]}, r"of \(2, 2\) pixels.*; got \(1, 2\)\. Put"),
 }
 

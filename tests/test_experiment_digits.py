@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -83,7 +84,12 @@ def test_a_picture_without_mistakes_is_drawn_too(result):
 
 
 REFUSED = {
-    "no folder": (["--data", "no/such/folder"], r"--data must be a folder of MNIST-format files"),
+    "no folder": (
+        ["--data", "no/such/folder"],
+        "got no/such/folder, which does not exist.",
+    ),
+    "no name": (["--data", ""], "--data must be a folder of MNIST-format files; got ''. Pass the"),
+    "a file": (["--data", __file__], f"got {__file__}, which is a file. Pass the folder"),
     "dropout": (["--dropout", "1"], "--dropout must be a number from 0 up to 1, not 1 itself"),
     "batch": (["--batch-size", "0"], "--batch-size must be a whole number from 1"),
 }
@@ -106,6 +112,46 @@ def test_a_damaged_file_is_named_on_the_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         digits.main(["--data", str(tmp_path)])
     assert "got 6a 75 6e 6b in" in capsys.readouterr().err
+
+
+def write_set(folder, labels, test_labels):
+    """A folder of blank images of 2 x 2 pixels with these labels."""
+    for part, values in (("train", labels), ("t10k", test_labels)):
+        sizes = struct.pack(">I", len(values))
+        pixels = b"\0\0\x08\3" + sizes + struct.pack(">II", 2, 2) + bytes(4 * len(values))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(pixels)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\1" + sizes + bytes(values))
+    return str(folder)
+
+
+SETS = {
+    "few": ([1] * 19, [1] * 2, "--data must hold at least 20 training and 2 test images; got 19"),
+    "one to test on": ([1] * 20, [1], "--data must hold at least 20 training and 2 test images"),
+    "label": (
+        [1, 10] * 10,
+        [1] * 2,
+        "must hold labels from 0 to 9 in its train files; got ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETS)
+def test_a_set_that_cannot_be_learned_is_one_line_and_code_2(case, tmp_path, capsys):
+    labels, test_labels, message = SETS[case]
+    with pytest.raises(SystemExit, match="2"):
+        digits.main(["--data", write_set(tmp_path, labels, test_labels)])
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert printed.count(str(tmp_path)) == 1
+    assert message in printed
+
+
+def test_the_smallest_set_allowed_is_learned_from_and_drawn(tmp_path, capsys):
+    folder = write_set(tmp_path, [0, 1] * 10, [0, 1])
+    picture = tmp_path / "digits.png"
+    assert digits.main(["--data", folder, "--epochs", "2", "--plot", str(picture)]) == 1
+    assert "18 to train on, 2 to test" in capsys.readouterr().out
+    assert picture.stat().st_size > 10_000
 
 
 def run_command(*arguments):

@@ -127,3 +127,14 @@ def test_the_picture_is_drawn(result):
     shown = [ax.get_title() for ax in figure.axes if ax.get_visible()]
     assert shown[:2] == ["relu: activations", "relu: gradients"]
     assert shown[-1] == "Median loss at the best setting"
+
+
+def test_small_shares_and_lines_on_each_other_can_be_read(result):
+    report = {**result.report, "share_solved": {"momentum": {"random": [0.005, 0.0]}}}
+    figure = initialization.EXPERIMENT.draw(result._replace(report=report))
+    shares = next(ax for ax in figure.axes if ax.get_title() == "XOR solved (%), momentum")
+    assert [text.get_text() for text in shares.texts] == ["0.5", "0"]
+    dashes = [str(line._dash_pattern) for line in figure.axes[0].get_lines()]
+    widths = [line.get_linewidth() for line in figure.axes[0].get_lines()]
+    styles = [(dashes[i], widths[i]) for i in (3, 5, 6)]
+    assert len(set(styles)) == 3

@@ -59,7 +59,7 @@ def test_float64_is_pytorchs(seed, rule, x64):
     theirs = json.loads(FIXTURE.read_text())["runs"][str(seed)][rule]
     config = Config(seed=seed, precision="float64")
     rung = ladder.RUNGS[rule][NAMES[rule][1]][1]
-    ours = ladder.climb(rung(*draw_numbers(config), config.lr, config.steps), repeats=1)
+    ours = ladder.climb(rung(*draw_numbers(config), config.lr, config.steps), 1, config.steps)
     np.testing.assert_allclose(ours.weights, theirs["weights"], rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.losses[::500], theirs["losses"], rtol=1e-12)
 
@@ -122,8 +122,37 @@ def test_command_line_shows_every_rung_and_the_limit(capsys):
     assert "least squares, in closed form: 70.11286" in shown
 
 
-def test_divergence_is_a_missed_criterion(tmp_path):
-    result = run(Config(lr=1.0, steps=30))
-    assert not result.report["success"]
-    assert "Lower --lr" in linear_regression.show(result.report)
-    assert save_figure(linear_regression.draw(result), tmp_path / "diverged.png").is_file()
+RULES = {"adam": ("1e20", NAMES["adam"]), "sgd": ("1", NAMES["sgd"])}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_run_that_diverges_keeps_every_rung_up_to_there(rule, tmp_path, capsys):
+    rate, names = RULES[rule]
+    arguments = ["--steps", "40", "--repeats", "1", "--log-every", "1", "--lr", rate]
+    arguments += ["--optimizer", rule, "--out", str(tmp_path)]
+    assert main([*arguments, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    ends = {row["diverged_at"] for row in report["metrics"]["rungs"].values()}
+    # From one step to the next a loss grows by about (1e20)^2 with Adam, 1e4 with plain descent.
+    assert ends == {report["diverged_at"]} == ({1} if rule == "adam" else {10})
+    assert list(report["history"]) == ["step", *names]
+    assert {len(column) for column in report["history"].values()} == {report["diverged_at"]}
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + report["diverged_at"]
+
+
+def test_one_rule_that_diverges_leaves_the_other_whole():
+    history = run(Config(lr=1.0, steps=40, repeats=1, log_every=10)).report["history"]
+    assert history["step"] == [0, 10, 20, 30]
+    assert history["numpy_by_hand"][1:] == [None] * 3
+    assert None not in history["numpy_adam"]
+
+
+def test_divergence_is_said_rung_by_rung_and_drawn(tmp_path):
+    result = run(Config(lr=1e20, steps=30, optimizer="adam", repeats=1))
+    shown = linear_regression.show(result.report)
+    assert "fit, optax.adam           at step 1\nLower --lr." in shown
+    assert "nan" not in shown
+    figure = linear_regression.draw(result)
+    by_hand = figure.axes[0].get_lines()[0]
+    assert (by_hand.get_xdata().size, by_hand.get_marker()) == (1, "o")
+    assert save_figure(figure, tmp_path / "diverged.png").is_file()

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -47,7 +48,7 @@ def make_experiment(name, *, success=True, error=None):
         run=run,
         show=lambda report: f"{report['config']['steps']} steps & more",
         draw=lambda result: new_figure()[0],
-        short={"steps": 7} if name == "short" else {},
+        runs={"": (), "short": ("--steps", "7")} if name == "two" else {"": ()},
     )
 
 
@@ -86,32 +87,43 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_page_is_whole_and_all_it_links_to_is_there(install, tmp_path, capsys):
-    install(make_experiment("one"), make_experiment("short"))
+    install(make_experiment("one"), make_experiment("two"))
     folder = tmp_path / "new" / "folder"
     assert command.main(["all", "--out", str(folder)]) == 0
     text = (folder / "index.html").read_text()
     page = Page(text)
     assert page.open == []
-    assert page.ids == {"one", "short"}
+    assert page.ids == {"one", "two", "two-short"}
     assert page.links
     for link in page.links:
         assert link.removeprefix("#") in page.ids if link[0] == "#" else (folder / link).exists()
     assert "1 &lt; 2" in text
     assert "steps &amp; more" in text
-    assert "2 of 2 experiments met" in text
+    assert "3 of 3 runs met" in text
     assert capsys.readouterr().out.endswith(f"page: {folder / 'index.html'}\n")
 
 
-def test_short_settings_are_used_and_said_and_others_are_the_flags(install, tmp_path):
-    install(make_experiment("one"), make_experiment("short"))
+def test_every_run_of_an_experiment_is_made_with_the_command_that_is_shown(install, tmp_path):
+    install(make_experiment("one"), make_experiment("two"))
     run_all.main(["--out", str(tmp_path)])
     steps = {
         name: json.loads((tmp_path / name / "config.json").read_text())["steps"]
-        for name in ("one", "short")
+        for name in ("one", "two", "two-short")
     }
-    assert steps == {"one": 500, "short": 7}
+    assert steps == {"one": 500, "two": 500, "two-short": 7}
     text = (tmp_path / "index.html").read_text()
-    assert text.count("with steps = 7") == 1
+    assert text.count("python -m jaxnets.experiments.two --steps 7<") == 1
+
+
+def test_the_time_of_a_run_is_that_of_all_of_it(install, tmp_path):
+    def draw(result):
+        time.sleep(0.3)
+        return new_figure()[0]
+
+    install(dataclasses.replace(make_experiment("one"), draw=draw))
+    run_all.main(["--out", str(tmp_path)])
+    shown = re.search(r"; ([\d.]+) s, picture included", (tmp_path / "index.html").read_text())
+    assert float(shown[1]) >= 0.3
 
 
 def test_one_that_misses_and_one_that_fails_are_shown_and_lose_no_other(install, tmp_path, capsys):
@@ -125,7 +137,7 @@ def test_one_that_misses_and_one_that_fails_are_shown_and_lose_no_other(install,
     assert [line.split()[-1] for line in printed[:3]] == ["missed", "failed", "met"]
     text = (tmp_path / "index.html").read_text()
     assert "no &lt;luck&gt;" in text
-    assert "1 of 3 experiments met" in text
+    assert "1 of 3 runs met" in text
     assert Page(text).open == []
     assert not (tmp_path / "failing.png").exists()
 
@@ -133,6 +145,7 @@ def test_one_that_misses_and_one_that_fails_are_shown_and_lose_no_other(install,
 REFUSED = {
     "no folder": ([], r"--out must name a folder; got none\. Pass --out runs/all"),
     "a file": (["--out", __file__], r"--out must name a folder that can be written; got .*a file"),
+    "nothing": (["--out", ""], r"--out must name a place; got ''\. Pass runs/first"),
     "typo": (["--uot", "x"], r"arguments must be known; got --uot x"),
 }
 
@@ -157,9 +170,21 @@ def test_the_list_names_every_experiment_and_no_helper(capsys):
     assert all(summary.endswith(".") for summary in catalogue.summaries().values())
 
 
-def test_a_name_that_is_not_all_gets_the_right_command(capsys):
-    assert command.main(["xor"]) == 2
-    assert "write python -m jaxnets.experiments.xor" in capsys.readouterr().err
+NOT_ALL = {
+    "xor": "To run one experiment, write python -m jaxnets.experiments.xor\n",
+    "xro": "To run one experiment, write python -m jaxnets.experiments.xor\n",
+    "alll": "Write python -m jaxnets.experiments all --out DIR\n",
+    "nope": f"The experiments are {', '.join(catalogue.summaries())}.\n",
+    "": f"The experiments are {', '.join(catalogue.summaries())}.\n",
+}
+
+
+@pytest.mark.parametrize("argument", NOT_ALL)
+def test_only_a_command_that_there_is_is_suggested(argument, capsys):
+    assert command.main([argument]) == 2
+    got = argument or "''"
+    expected = f"experiments: the argument must be 'all'; got {got}. {NOT_ALL[argument]}"
+    assert capsys.readouterr().err == expected
 
 
 def test_the_list_imports_no_experiment():
@@ -202,14 +227,26 @@ run_as_program(lambda: print("line\\n" * 100_000) or 0)
 
 
 @pytest.mark.parametrize("name", catalogue.summaries())
-def test_every_short_form_names_real_settings(name):
+def test_every_run_is_a_command_line_of_its_experiment(name):
     experiment = run_all.load(name)
     assert experiment.name == name
-    fields = {part.name for part in dataclasses.fields(experiment.config)}
-    assert experiment.short.keys() <= fields
+    parser = runner.make_parser(experiment)
+    for arguments in experiment.runs.values():
+        runner.make_config(experiment, parser.parse_args(arguments))
+
+
+def test_all_three_networks_of_xor_are_on_the_page():
+    experiment = run_all.load("xor")
+    parser = runner.make_parser(experiment)
+    configs = [
+        runner.make_config(experiment, parser.parse_args(arguments))
+        for arguments in experiment.runs.values()
+    ]
+    assert [config.hidden for config in configs] == [(), (2,), (10, 10, 10)]
 
 
 @pytest.mark.slow
-def test_every_experiment_meets_its_criterion_in_its_short_form(tmp_path):
+def test_every_experiment_meets_its_criterion(tmp_path):
     assert run_all.main(["--out", str(tmp_path)]) == 0
-    assert Page((tmp_path / "index.html").read_text()).ids == catalogue.summaries().keys()
+    ids = Page((tmp_path / "index.html").read_text()).ids
+    assert {name.partition("-")[0] for name in ids} == catalogue.summaries().keys()

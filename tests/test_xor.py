@@ -1,12 +1,15 @@
 """The main job: its figures, its command line, its exit codes and what it saves."""
 
+import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from jaxnets.experiments import xor
 from jaxnets.experiments.published import xor_table
+from jaxnets.experiments.runner import run_experiment
 from jaxnets.experiments.xor import Config, main, run
 from jaxnets.training.params_file import load_params
 
@@ -159,20 +162,38 @@ BAD = {
     "--optimizer foo": "--optimizer must be one of sgd, momentum, adam, adamw, rmsprop; got foo. "
     "Pass one of them.",
     "--steps 0": "--steps must be a whole number from 1 to 2147483647; got 0. Pass 1, for example.",
-    "--seeds 0": "--seeds must be a whole number from 1 to 2147483647; got 0. Pass 1, for example.",
+    "--seeds 0": "--seeds must be a whole number from 1 to 1000000; got 0. Pass 1, for example.",
+    "--seeds 1000001": "--seeds must be a whole number from 1 to 1000000; got 1000001. Pass 1, for "
+    "example.",
     "--lr nan": "--lr must be a positive finite number; got nan. Pass 0.1, for example.",
     "--lr -1": "--lr must be a positive finite number; got -1. Pass 0.1, for example.",
-    "--hidden 10,,x": "--hidden must be widths separated by commas; got 10,,x. Pass 10,10,10, for "
-    "example.",
+    "--hidden 10,,x": "--hidden must be widths separated by commas, each from 1 to 65536; got "
+    "10,,x. Pass 10,10,10, for example.",
+    "--hidden 0": "--hidden must be widths separated by commas, each from 1 to 65536; got 0. Pass "
+    "10,10,10, for example.",
+    "--hidden 65537": "--hidden must be widths separated by commas, each from 1 to 65536; got "
+    "65537. Pass 10,10,10, for example.",
+    "--net 2-2-1 --hidden 3": "--hidden must not be given with --net; got both. Leave one out.",
+    "--net single --hidden 3": "--hidden must not be given with --net; got both. Leave one out.",
     "--device tpu": "--device must be one that JAX can see; got tpu. Pass --device cpu, or install "
-    "JAX's own wheels for tpu.",
+    "what it needs: pip install -e '.[tpu]'",
+    "--device gpu": "--device must be one that JAX can see; got gpu. Pass --device cpu, or install "
+    "what it needs: pip install -e '.[cuda13]'",
+    "--lr 1e39": "--lr must be from 1.2e-38 to 3.4e+38, which float32 can hold; got 1e+39. Pass "
+    "0.1, for example.",
+    "--lr 1e-46": "--lr must be from 1.2e-38 to 3.4e+38, which float32 can hold; got 1e-46. Pass "
+    "0.1, for example.",
+    "--out ": "--out must name a place; got ''. Pass runs/first, for example, or leave it out.",
+    "--plot ": "--plot must name a place; got ''. Pass runs/first, for example, or leave it out.",
     "--rate 1": "arguments must be known; got --rate 1. See --help.",
 }
 
 
 @pytest.mark.parametrize("arguments", BAD)
 def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments):
-    code, out, err = call(capsys, *arguments.split())
+    if arguments == f"--device {jax.default_backend()}":
+        pytest.skip("JAX sees that device")
+    code, out, err = call(capsys, *arguments.split(" "))
     assert (code, out) == (2, "")
     assert err == f"xor: {BAD[arguments]}\n"
 
@@ -187,3 +208,51 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_run(capsys, tmp_pa
         assert reason in err
         assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FILES = ["config.json", "history.csv", "metrics.json", "params.safetensors"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_the_place_of_a_file_is_refused_before_the_run(capsys, tmp_path, name):
+    (tmp_path / name).mkdir()
+    code, out, err = call(capsys, "--out", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert f"which holds a folder named {name}. Pass a new folder" in err
+    assert err.count("\n") == 1
+
+
+def test_all_saved_files_are_readable_alike(capsys, tmp_path):
+    call(capsys, *SHORT, "--out", str(tmp_path))
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."),
+        jax.errors.JaxRuntimeError("INTERNAL: Error: Out of memory allocating 9 bytes."),
+    ],
+)
+def test_running_out_of_memory_is_one_line_and_exit_code_1(capsys, error):
+    def run(config, *, progress=False):
+        raise error
+
+    assert run_experiment(dataclasses.replace(xor.EXPERIMENT, run=run), []) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "must fit into memory" in err
+
+
+def test_another_error_of_the_device_is_not_called_memory():
+    def run(config, *, progress=False):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a fault")
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a fault"):
+        run_experiment(dataclasses.replace(xor.EXPERIMENT, run=run), [])
+
+
+def test_the_seeds_of_many_networks_are_said(capsys):
+    _, out, _ = call(capsys, *SHORT, "--seeds", "3", "--seed", "5")
+    assert "diverged; seeds 5 to 7" in out

@@ -31,6 +31,27 @@ def test_the_loss_is_on_a_log_scale_beside_the_published_curve():
     np.testing.assert_allclose(this_run, published, rtol=1e-4)
 
 
+def test_a_loss_that_hardly_falls_is_on_a_linear_scale():
+    figure = xor.draw(xor.run(xor.Config(hidden=(), steps=300)))
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_one_record_is_a_marker():
+    figure = xor.draw(xor.run(xor.Config(steps=50)))
+    line = figure.axes[0].get_lines()[0]
+    assert (len(line.get_xdata()), line.get_marker()) == (1, "o")
+
+
+def test_networks_are_counted_in_whole_numbers():
+    figure = xor.draw(xor.run(xor.Config(seeds=2, steps=20, log_every=10)))
+    assert all(tick == round(tick) for tick in figure.axes[0].get_yticks())
+
+
+def test_rates_that_cannot_be_held_are_not_compared():
+    figure = xor.draw(xor.run(xor.Config(seeds=2, steps=20, log_every=10, lr=1e38)))
+    assert len(figure.axes[1].get_xticks()) == 5
+
+
 def test_a_run_that_diverges_is_drawn_up_to_there():
     config = xor.Config(hidden=(10,), lr=3e38, optimizer="adam", steps=50, log_every=10)
     result = xor.run(config)

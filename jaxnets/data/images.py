@@ -11,6 +11,9 @@ from jaxnets.data.idx import read_idx
 
 __all__ = ["LabelledImages", "digits", "mnist"]
 
+CLASSES = 10
+"""Digits, or in sets of the same format as many other things."""
+
 UCI_DIGITS = Path(__file__).with_name("uci_digits")
 """The folder of the set that is shipped; its README says where it comes from."""
 
@@ -63,7 +66,8 @@ def mnist(folder: str | PathLike[str]) -> LabelledImages:
 
     Raises:
       FileNotFoundError: If a file is not there.
-      ValueError: If a file is damaged or holds something else, or two of them do not fit.
+      ValueError: If a file is damaged or holds something else, a label is none of 0 to 9, or two
+        files do not fit.
 
     Example:
       >>> mnist("no/such/folder")
@@ -94,6 +98,10 @@ def _part(function: str, folder: Path, part: str, largest: int) -> tuple[np.ndar
         rule = f"hold as many labels as images in its {part} files"
         got = f"{len(labels)} labels and {len(images)} images in {folder}"
         fail(function, "folder", rule, got, "Put files of one set together.")
+    if (outside := np.flatnonzero(labels >= CLASSES)).size:
+        rule = f"hold labels from 0 to {CLASSES - 1} in its {part} files"
+        got = f"{labels[outside[0]]} at index {outside[0]} in {folder}"
+        fail(function, "folder", rule, got, "Check that the files are of a set of ten classes.")
     return images.astype(np.float32) / np.float32(largest), labels.astype(np.int32)
 
 

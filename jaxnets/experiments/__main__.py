@@ -1,5 +1,6 @@
 """Lists the experiments, one line each; ``all --out DIR`` runs every one of them."""
 
+import difflib
 import sys
 from collections.abc import Sequence
 
@@ -21,16 +22,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_all(arguments[1:])
     unknown = [argument for argument in arguments if argument not in ("-h", "--help")]
     if unknown:
-        print(
-            f"experiments: the argument must be 'all'; got {unknown[0]}. To run one experiment, "
-            f"write python -m jaxnets.experiments.{unknown[0]}",
-            file=sys.stderr,
-        )
+        print(_refusal(unknown[0]), file=sys.stderr)
         return 2
     print(HELP)
     for name, summary in summaries().items():
         print(f"  {name:20} {summary}")
     return 0
+
+
+def _refusal(argument: str) -> str:
+    """One line; it suggests a command only where there is such an experiment."""
+    names = list(summaries())
+    text = f"experiments: the argument must be 'all'; got {argument or repr(argument)}. "
+    near = difflib.get_close_matches(argument, [*names, "all"], n=1)
+    if near == ["all"]:
+        return f"{text}Write python -m jaxnets.experiments all --out DIR"
+    if near:
+        return f"{text}To run one experiment, write python -m jaxnets.experiments.{near[0]}"
+    return f"{text}The experiments are {', '.join(names)}."
 
 
 if __name__ == "__main__":

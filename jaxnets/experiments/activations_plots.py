@@ -49,7 +49,8 @@ def _draw_curves(axes: Any, curves: dict[str, Any]) -> None:
     for ax in axes.flat[len(curves) :]:
         ax.set_visible(False)
     axes[0, 0].legend(fontsize="small")
-    for ax in axes[-1]:
+    columns = axes.shape[1]
+    for ax in axes.flat[max(len(curves) - columns, 0) : len(curves)]:
         ax.set_xlabel("x", fontsize="small")
 
 

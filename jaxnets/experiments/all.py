@@ -1,13 +1,18 @@
-"""Every experiment in its short form, one after the other, and a page that shows them all."""
+"""Every experiment with its defaults, one after the other, and a page that shows them all."""
 
 import importlib
+import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from jaxnets.experiments.catalogue import summaries
-from jaxnets.experiments.command_line import Parser, device_and_precision, run_as_program
+from jaxnets.experiments.command_line import (
+    Parser,
+    device_and_precision,
+    place,
+    run_as_program,
+)
 from jaxnets.experiments.output import save_run
 from jaxnets.experiments.page import Entry, write_page
 from jaxnets.experiments.runner import (
@@ -19,7 +24,7 @@ from jaxnets.experiments.runner import (
 )
 from jaxnets.plots import save_figure
 
-__all__ = ["load", "main", "run_short"]
+__all__ = ["entry_name", "load", "main", "run_entry"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_out(parser, args.out)
     check_matplotlib(parser, "--out", args.out)
     entries = []
-    for name in summaries():
-        print(f"{name:20} ", end="", flush=True)
-        entries.append(_entry(load(name), args.out, args.device))
-        print(entries[-1].verdict)
+    for experiment in map(load, summaries()):
+        for label in experiment.runs:
+            print(f"{entry_name(experiment, label):20} ", end="", flush=True)
+            entries.append(_entry(experiment, label, args.out, args.device))
+            print(entries[-1].verdict)
     page = write_page(args.out, entries)
     print(f"page: {page}")
     return 0 if all(entry.success for entry in entries) else 1
@@ -52,7 +58,7 @@ def _parser() -> Parser:
         epilog="Exit code 0: every criterion was met; 1: one was not; 2: the command line was "
         "wrong.",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the page, index.html")
+    parser.add_argument("--out", type=place, metavar="DIR", help="folder of the page, index.html")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="where (JAX's default)")
     return parser
 
@@ -63,34 +69,43 @@ def load(name: str) -> Experiment:
     return experiment
 
 
-def _entry(experiment: Experiment, folder: Path, device: str | None) -> Entry:
-    """What the page says of an experiment; one that fails must not lose the others."""
+def entry_name(experiment: Experiment, label: str) -> str:
+    """What a run is called on the page and in its folder."""
+    return f"{experiment.name}-{label}" if label else experiment.name
+
+
+def _entry(experiment: Experiment, label: str, folder: Path, device: str | None) -> Entry:
+    """What the page says of a run; one that fails must not lose the others."""
     try:
-        return run_short(experiment, folder, device)
+        return run_entry(experiment, label, folder, device)
     except Exception:
-        return Entry(experiment.name, experiment.summary, error=traceback.format_exc(limit=-3))
+        name, error = entry_name(experiment, label), traceback.format_exc(limit=-3)
+        return Entry(name, experiment.summary, error=error)
 
 
-def run_short(experiment: Experiment, folder: Path, device: str | None = None) -> Entry:
-    """Runs the short form; saves the run in a folder of its own and its picture beside that.
+def run_entry(experiment: Experiment, label: str, folder: Path, device: str | None = None) -> Entry:
+    """Runs one of ``experiment.runs``; saves it in a folder of its own, its picture beside that.
 
     Args:
       experiment: The experiment.
+      label: Which of its runs.
       folder: Where to save; it is made if it is not there.
       device: Where to run; None for JAX's default.
     """
-    parser = make_parser(experiment)
-    config = replace(make_config(experiment, parser.parse_args([])), **experiment.short)
+    begin = time.perf_counter()
+    parser, name = make_parser(experiment), entry_name(experiment, label)
+    config = make_config(experiment, parser.parse_args(experiment.runs[label]))
     with device_and_precision(parser, device, getattr(config, "precision", "float32")):
         result = experiment.run(config)
-        save_run(folder / experiment.name, result.report, result.params)
-        save_figure(experiment.draw(result), folder / f"{experiment.name}.png")
+        save_run(folder / name, result.report, result.params)
+        save_figure(experiment.draw(result), folder / f"{name}.png")
     return Entry(
-        experiment.name,
+        name,
         experiment.summary,
         report=result.report,
         text=experiment.show(result.report),
-        changed=experiment.short,
+        command=" ".join((parser.prog, *experiment.runs[label])),
+        seconds=time.perf_counter() - begin,
     )
 
 

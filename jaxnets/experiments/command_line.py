@@ -5,18 +5,22 @@ import gc
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
+import numpy as np
 
 __all__ = [
     "Parser",
     "add_precision_flag",
     "add_training_flags",
+    "check_rates",
     "device_and_precision",
     "fraction",
+    "place",
     "positive_number",
     "positive_numbers",
     "refuse",
@@ -24,6 +28,11 @@ __all__ = [
     "whole_number",
     "widths",
 ]
+
+LARGEST_WIDTH = 65_536
+
+MOST_SEEDS = 1_000_000
+"""Networks trained at once, at most."""
 
 
 def run_as_program(main: Callable[[], int]) -> NoReturn:
@@ -81,17 +90,17 @@ def refuse(rule: str, value: str, remedy: str) -> NoReturn:
     raise argparse.ArgumentTypeError(f"must {rule}; got {value}. {remedy}")
 
 
-def whole_number(minimum: int) -> Callable[[str], int]:
-    """An argument type: a whole number of at least ``minimum``."""
+def whole_number(minimum: int, maximum: int = 2**31 - 1) -> Callable[[str], int]:
+    """An argument type: a whole number from ``minimum`` to ``maximum``."""
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = minimum - 1
-        if not minimum <= number < 2**31:
-            rule = f"be a whole number from {minimum} to 2147483647"
-            refuse(rule, text, f"Pass {max(minimum, 1)}, for example.")
+        if not minimum <= number <= maximum:
+            rule = f"be a whole number from {minimum} to {maximum}"
+            refuse(rule, text or "''", f"Pass {max(minimum, 1)}, for example.")
         return number
 
     return parse
@@ -104,7 +113,7 @@ def positive_number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        refuse("be a positive finite number", text, "Pass 0.1, for example.")
+        refuse("be a positive finite number", text or "''", "Pass 0.1, for example.")
     return number
 
 
@@ -120,16 +129,37 @@ def fraction(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < 1:
-        refuse("be a number from 0 up to 1, not 1 itself", text, "Pass 0.2, for example.")
+        refuse("be a number from 0 up to 1, not 1 itself", text or "''", "Pass 0.2, for example.")
     return number
 
 
 def widths(text: str) -> tuple[int, ...]:
     """An argument type: layer widths separated by commas."""
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        refuse("be widths separated by commas", text, "Pass 10,10,10, for example.")
-    return tuple(int(part) for part in parts)
+    number = whole_number(1, LARGEST_WIDTH)
+    try:
+        return tuple(number(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        rule = f"be widths separated by commas, each from 1 to {LARGEST_WIDTH}"
+        refuse(rule, text or "''", "Pass 10,10,10, for example.")
+
+
+def place(text: str) -> Path:
+    """An argument type: the path of a file or folder to write."""
+    if not text:
+        refuse("name a place", "''", "Pass runs/first, for example, or leave it out.")
+    return Path(text)
+
+
+def check_rates(parser: "Parser", rates: float | Sequence[float], precision: str) -> None:
+    """Ends the program with one line if a learning rate is nothing that precision can hold."""
+    held = np.finfo(precision)
+    low, high = float(held.tiny), float(held.max)
+    for rate in [rates] if isinstance(rates, float) else rates:
+        if not low <= rate <= high:
+            parser.error(
+                f"--lr must be from {low:.2g} to {high:.2g}, which {precision} can hold; "
+                f"got {rate:g}. Pass 0.1, for example."
+            )
 
 
 def add_training_flags(
@@ -186,9 +216,11 @@ def device_and_precision(
             try:
                 chosen = jax.devices(device)[0]
             except RuntimeError:
+                extra = {"gpu": "cuda13"}.get(device, device)
                 parser.error(
                     f"--device must be one that JAX can see; got {device}. Pass --device "
-                    f"{jax.default_backend()}, or install JAX's own wheels for {device}."
+                    f"{jax.default_backend()}, or install what it needs: "
+                    f"pip install -e '.[{extra}]'"
                 )
             stack.enter_context(jax.default_device(chosen))
         stack.enter_context(jax.enable_x64(precision == "float64"))

@@ -8,10 +8,13 @@ jaxnets, or on MNIST from a folder of its files::
     python -m jaxnets.experiments.digits --data path/to/mnist
 """
 
+import argparse
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -30,6 +33,7 @@ from jaxnets.experiments.command_line import (
     widths,
 )
 from jaxnets.experiments.digits_plots import draw_digits
+from jaxnets.experiments.numbers import divergence_text, number
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.experiments.setup import OPTIMIZERS, make_optimizer
 from jaxnets.layers import flatten
@@ -38,8 +42,13 @@ from jaxnets.training import Fit, fit
 
 __all__ = ["EXPERIMENT", "Config", "build_model", "main", "run"]
 
+CLASSES = 10
+
 HELD_OUT = 0.1
 """Share of the training part that is kept for validation."""
+
+FEWEST = (20, 2)
+"""Training and test images without which there is nothing to learn, to validate or to test."""
 
 LINES = 20
 """Records printed at most; all of them are in the JSON object and in the saved history."""
@@ -96,8 +105,7 @@ def run(config: Config, *, progress: bool = False) -> Result:
     if config.epochs is None:
         config = replace(config, epochs=100 if config.data is None else 15)
     images = data.digits() if config.data is None else data.mnist(config.data)
-    classes = 1 + int(max(images.train[1].max(), images.test[1].max()))
-    model = build_model(config.hidden, config.dropout, classes)
+    model = build_model(config.hidden, config.dropout, CLASSES)
     result = _trained(config, model, images, progress)
     test = _tested(model, result.params, images.test)
     diverged = result.status == "diverged"
@@ -195,15 +203,12 @@ def show(report: dict[str, Any]) -> str:
     ]
     every = -(-len(history["epoch"]) // LINES) or 1
     lines += [
-        f"{epoch:6d}  {loss:13.4f}  {validation:15.4f}  {accuracy:19.4f}"
+        f"{epoch:6d}  {number(loss, '.4f', 13)}  {number(validation, '.4f', 15)}  {accuracy:19.4f}"
         for epoch, loss, validation, accuracy in zip(*history.values(), strict=True)
         if epoch // config.log_every % every == 0
     ]
     if report["diverged_at"] is not None:
-        lines.append(
-            f"The loss stopped being finite at step {report['diverged_at']}: the test is of the "
-            "last finite weights. Lower --lr."
-        )
+        lines.append(divergence_text(report["diverged_at"]))
     seconds, met = report["seconds"], "met" if report["success"] else "MISSED"
     return "\n".join(
         [
@@ -221,19 +226,42 @@ def show(report: dict[str, Any]) -> str:
 def _worst(wrong: list[dict[str, Any]]) -> list[str]:
     """The three most confident mistakes in words."""
     return [
-        f"  test image {row['index']}: read as {row['read']} at {row['confidence']:.1%}, "
+        f"  test image {row['index']}: read as {row['read']}{_at(row['confidence'])}, "
         f"labelled {row['label']}"
         for row in wrong[:3]
     ]
 
 
+def _at(confidence: float | None) -> str:
+    """How sure the network was; nothing where its scores were not finite."""
+    known = confidence is not None and math.isfinite(confidence)
+    return f" at {confidence:.1%}" if known else ""
+
+
 def mnist_folder(text: str) -> str:
     """An argument type: a folder of MNIST-format files, all of them whole."""
+    rule, remedy = "be a folder of MNIST-format files", "Pass the folder of the four files."
+    if not Path(text).is_dir() or not text:
+        reason = "is a file" if Path(text).is_file() else "does not exist"
+        refuse(rule, f"{text}, which {reason}" if text else "''", remedy)
     try:
-        data.mnist(text)
+        images = data.mnist(text)
     except (ArgumentValueError, OSError) as error:
-        refuse("be a folder of MNIST-format files", text, str(error))
+        _refuse_files(str(error))
+    counts = len(images.train[1]), len(images.test[1])
+    if counts[0] < FEWEST[0] or counts[1] < FEWEST[1]:
+        rule = f"hold at least {FEWEST[0]} training and {FEWEST[1]} test images"
+        refuse(rule, f"{counts[0]} and {counts[1]} in {text}", "Pass a larger set.")
     return text
+
+
+def _refuse_files(message: str) -> NoReturn:
+    """Refuses a folder with the message of the reader, less the reader's own argument."""
+    function, _, rest = message.partition(": ")
+    rule = rest.partition(" must ")[2]
+    if function == "mnist":
+        raise argparse.ArgumentTypeError(f"must {rule}")
+    raise argparse.ArgumentTypeError(f"must be a folder of files each of which must {rule}")
 
 
 def add_flags(parser: Parser) -> None:

@@ -17,9 +17,16 @@ import optax
 
 from jaxnets import initializers
 from jaxnets.activations import relu, tanh
-from jaxnets.experiments.command_line import Parser, positive_numbers, run_as_program, whole_number
+from jaxnets.experiments.command_line import (
+    MOST_SEEDS,
+    Parser,
+    positive_numbers,
+    run_as_program,
+    whole_number,
+)
 from jaxnets.experiments.initialization_plots import draw_initialization
 from jaxnets.experiments.layer_spread import layer_spread
+from jaxnets.experiments.numbers import number
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.experiments.xor_sweeps import Outcome, xor_outcome
 from jaxnets.model import Initializer
@@ -141,7 +148,9 @@ def _spread(config: Config) -> dict[str, dict[str, dict[str, list[float]]]]:
 
 def _change(spread: list[float]) -> float:
     """By which factor the spread of the input, 1, has changed at most, up or down."""
-    return float(np.exp(np.abs(np.log(spread)).max()))
+    # Deep enough, a spread is 0 or more than can be held, and so is its change.
+    with np.errstate(all="ignore"):
+        return float(np.exp(np.abs(np.log(spread)).max()))
 
 
 def _best(
@@ -191,16 +200,25 @@ def show(report: dict[str, Any]) -> str:
             (by_init[init]["activations"][-1], by_init[init]["gradients"][0])
             for by_init in spread.values()
         ]
-        lines.append(f"{init:12}" + "".join(f"{there:12.2g}{back:12.2g}" for there, back in ends))
+        lines.append(
+            f"{init:12}"
+            + "".join(
+                f"{number(there, '.2g', 12)}{number(back, '.2g', 12)}" for there, back in ends
+            )
+        )
+    seeds = f"{config.seeds} seeds ({config.seed} to {config.seed + config.seeds - 1})"
     for name, rows in report["share_solved"].items():
-        lines += ["", f"Share of {config.seeds} seeds that solve XOR, {name}, by learning rate", ""]
+        lines += ["", f"Share of {seeds} that solve XOR, {name}, by learning rate", ""]
         lines.append(f"{'':12}" + "".join(f"{rate:>8g}" for rate in config.lr))
         lines += [
             f"{init:12}" + "".join(f"{share:8.1%}" for share in shares)
             for init, shares in rows.items()
         ]
     lines += ["", "Largest difference between weights of the two hidden units after training", ""]
-    lines += [f"{init:12}{value:12g}" for init, value in report["difference_of_units"].items()]
+    lines += [
+        f"{init:12}{number(value, 'g', 12)}"
+        for init, value in report["difference_of_units"].items()
+    ]
     seconds, met = report["seconds"], "met" if report["success"] else "MISSED"
     return "\n".join(
         [
@@ -220,7 +238,8 @@ def add_flags(parser: Parser) -> None:
     add, default = parser.add_argument, Config()
     rates = ",".join(f"{rate:g}" for rate in default.lr)
     help_rates = f"learning rates to compare ({rates})"
-    add("--seeds", type=whole_number(1), default=default.seeds, metavar="N", help="(%(default)s)")
+    many = whole_number(1, MOST_SEEDS)
+    add("--seeds", type=many, default=default.seeds, metavar="N", help="(%(default)s)")
     add("--seed", type=whole_number(0), default=default.seed, help="the first (%(default)s)")
     add("--steps", type=whole_number(1), default=default.steps, help="updates (%(default)s)")
     add("--lr", type=positive_numbers, default=default.lr, metavar="A,B,...", help=help_rates)

@@ -30,9 +30,17 @@ def draw_initialization(result: Result) -> Any:
 
 
 def _style(index: int) -> dict[str, Any]:
-    """One more style than `line_style` has."""
+    """One more style than `line_style` has, and dashes of which those below show through.
+
+    Three of the initialisers lie on each other wherever layers are as wide as long.
+    """
     style = line_style(index)
-    return {**style, "marker": "v", "linestyle": "-"} if index == 6 else style
+    hidden: dict[int, dict[str, Any]] = {
+        3: {"linestyle": "-", "linewidth": 3.2, "marker": "", "color": "#b5b5b5"},
+        5: {"linestyle": "--", "marker": "x", "markersize": 6},
+        6: {"linestyle": (0, (1, 3)), "marker": "v", "color": "#000000"},
+    }
+    return {**style, **hidden.get(index, {})}
 
 
 def _draw_spread(ax: Any, activation: str, part: str, spread: dict[str, Any]) -> None:
@@ -53,8 +61,10 @@ def _draw_share(ax: Any, optimizer: str, share: dict[str, list[float]], lr: Any)
     ax.imshow(percent, cmap="Greys", vmin=0, vmax=100, aspect="auto")
     for row, column in np.ndindex(*percent.shape):
         shade = "white" if percent[row, column] > 50 else "black"
-        text = f"{percent[row, column]:.0f}"
-        ax.text(column, row, text, color=shade, fontsize=9, ha="center", va="center")
+        solved = percent[row, column]
+        # A bare 0 is none at all.
+        text = f"{solved:.1f}" if solved else "0"
+        ax.text(column, row, text, color=shade, fontsize=8, ha="center", va="center")
     ax.set_xticks(range(len(lr)), [f"{rate:g}" for rate in lr])
     ax.set_yticks(range(len(share)), list(share))
     ax.set(xlabel="learning rate", title=f"XOR solved (%), {optimizer}")

@@ -18,7 +18,7 @@ from jaxnets.combinators import sequential
 from jaxnets.layers import dense
 from jaxnets.model import Model, Params
 from jaxnets.parity.formulas import OPTIMIZERS as BY_HAND
-from jaxnets.training import fit
+from jaxnets.training import TrainingDiverged, fit
 
 __all__ = ["RUNGS", "Climb", "climb", "closed_form", "least_squares"]
 
@@ -114,7 +114,12 @@ def _fitted(
     model: Model, params: Params, optimizer: Any, x: Any, y: Any, steps: int
 ) -> tuple[Any, Any]:
     key = jax.random.key(0)
-    result = fit(model, half_squared_error, optimizer, (x, y), key=key, steps=steps, params=params)
+    try:
+        result = fit(
+            model, half_squared_error, optimizer, (x, y), key=key, steps=steps, params=params
+        )
+    except TrainingDiverged as error:
+        result = error.result
     return result.params, result.history["loss"]
 
 
@@ -165,26 +170,40 @@ class Climb(NamedTuple):
 
     Attributes:
       weights: At the end, ``[in, out]``.
-      losses: Before every update.
+      losses: Before every update, as long as they are finite.
       first_seconds: Wall time of the first call, compilation included.
       seconds: The median wall time of the calls after it.
+      diverged_at: The step whose loss or update stopped being finite; None if none did.
     """
 
     weights: Any
     losses: Any
     first_seconds: float
     seconds: float
+    diverged_at: int | None
 
 
-def climb(run: Run, repeats: int) -> Climb:
-    """Calls a rung once and then ``repeats`` times more."""
+def climb(run: Run, repeats: int, steps: int) -> Climb:
+    """Calls a rung of so many steps once and then ``repeats`` times more."""
     seconds = []
     for _ in range(repeats + 1):
         begin = time.perf_counter()
-        params, curve = jax.block_until_ready(run())
+        # NumPy would warn of what the report says.
+        with np.errstate(all="ignore"):
+            params, curve = jax.block_until_ready(run())
         seconds.append(time.perf_counter() - begin)
     weights = np.asarray(jax.tree.leaves(params)[0])
-    return Climb(weights, np.asarray(curve), seconds[0], float(np.median(seconds[1:])))
+    losses = np.asarray(curve)
+    # After the first loss that is not finite some rungs go on, others stop.
+    losses = losses[: np.isfinite(losses).cumprod().sum()]
+    whole = len(losses) == steps and bool(np.isfinite(weights).all())
+    return Climb(
+        weights,
+        losses,
+        seconds[0],
+        float(np.median(seconds[1:])),
+        None if whole else min(len(losses), steps - 1),
+    )
 
 
 class LeastSquares(NamedTuple):

@@ -50,8 +50,9 @@ def layer_spread(
     for name, initializer in initializers.items():
         draw = functools.partial(initializer, shape=(WIDTH, WIDTH), dtype=x.dtype)
         both = _there_and_back(activation, jax.vmap(draw)(keys[2:]), x, gradient)
-        # Squares of what constant weights give are beyond float32.
-        spreads[name] = Spread(*(np.asarray(part, float).std(axis=(1, 2)) for part in both))
+        # Squares of what constant weights give are beyond float32; deep enough, so are they.
+        with np.errstate(all="ignore"):
+            spreads[name] = Spread(*(np.asarray(part, float).std(axis=(1, 2)) for part in both))
     return spreads
 
 

@@ -24,6 +24,7 @@ from jaxnets.experiments.command_line import (
     whole_number,
 )
 from jaxnets.experiments.ladder import RUNGS, Climb, climb, closed_form, least_squares
+from jaxnets.experiments.numbers import number
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.plots import line_style, new_figure
 from jaxnets.torch_compat import TorchGenerator
@@ -79,23 +80,22 @@ def run(config: Config, *, progress: bool = False) -> Result:
     """Climbs every rung and compares them; prints nothing."""
     x, y, w = draw_numbers(config)
     rules = {rule: rungs for rule, rungs in RUNGS.items() if config.optimizer in (rule, "both")}
-    if _diverges(x, y, w, config):
-        return _diverged(config)
     # Some accelerators multiply float32 matrices in a narrower type unless told otherwise.
     with jax.default_matmul_precision("float32"):
         climbs = {
             rule: {
-                name: climb(rung(x, y, w, config.lr, config.steps), config.repeats)
+                name: climb(rung(x, y, w, config.lr, config.steps), config.repeats, config.steps)
                 for name, (_, rung) in rungs.items()
             }
             for rule, rungs in rules.items()
         }
     limit = least_squares(x, y)
-    rows = {
-        name: _row(rung, next(iter(rungs.values())), limit.weights)
-        for rungs in climbs.values()
-        for name, rung in rungs.items()
-    }
+    with np.errstate(all="ignore"):
+        rows = {
+            name: _row(rung, next(iter(rungs.values())), limit.weights)
+            for rungs in climbs.values()
+            for name, rung in rungs.items()
+        }
     metrics: dict[str, Any] = {
         "least_squares": {
             "loss": limit.loss,
@@ -103,90 +103,67 @@ def run(config: Config, *, progress: bool = False) -> Result:
         },
         "rungs": rows,
     }
-    if "sgd" in climbs:
+    every = {name: rung for rungs in climbs.values() for name, rung in rungs.items()}
+    if "sgd" in climbs and (reached := climbs["sgd"]["numpy_by_hand"]).diverged_at is None:
         there = closed_form(x, limit.weights, w, config.lr, config.steps)
-        reached = next(iter(climbs["sgd"].values())).weights
-        metrics["distance_from_closed_form"] = float(np.abs(reached - there).max())
-    every = range(0, config.steps, config.log_every)
-    history: dict[str, list[Any]] = {"step": list(every)}
-    for rungs in climbs.values():
-        for name, rung in rungs.items():
-            history[name] = rung.losses[:: config.log_every].tolist()
+        metrics["distance_from_closed_form"] = float(np.abs(reached.weights - there).max())
+    ends = [rung.diverged_at for rung in every.values() if rung.diverged_at is not None]
     report = {
         "experiment": "linear_regression",
         "config": asdict(config),
         "criterion": config.criterion,
-        "diverges": False,
-        "success": all(_meets_criterion(row, limit.loss) for row in rows.values()),
+        "diverged_at": min(ends, default=None),
+        "success": not ends and all(_meets_criterion(row, limit.loss) for row in rows.values()),
         "metrics": metrics,
-        "history": history,
+        "history": _history(every, config.log_every),
         "seconds": {
             "compile": sum(max(row["first_seconds"] - row["seconds"], 0) for row in rows.values()),
             "run": sum(row["seconds"] for row in rows.values()),
         },
     }
-    params = {
-        name: jnp.asarray(r.weights) for rungs in climbs.values() for name, r in rungs.items()
-    }
-    return Result(report, params, {})
+    params = {name: jnp.asarray(rung.weights) for name, rung in every.items()}
+    return Result(report, params, {"curves": {name: rung.losses for name, rung in every.items()}})
 
 
-def _diverges(x: Any, y: Any, w: Any, config: Config) -> bool:
-    """Whether gradient descent leaves the numbers that can be held: steps overshoot and grow."""
-    if config.optimizer == "adam":
-        return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        weights, curve = RUNGS["sgd"]["numpy_by_hand"][1](x, y, w, config.lr, config.steps)()
-    return not (np.isfinite(weights).all() and np.isfinite(curve).all())
+def _history(rungs: dict[str, Climb], log_every: int) -> dict[str, list[Any]]:
+    """The losses of all rungs side by side; None after a rung has diverged."""
+    columns = {name: rung.losses[::log_every].tolist() for name, rung in rungs.items()}
+    records = max(map(len, columns.values()))
+    history: dict[str, list[Any]] = {"step": [log_every * i for i in range(records)]}
+    for name, column in columns.items():
+        history[name] = column + [None] * (records - len(column))
+    return history
 
 
-def _diverged(config: Config) -> Result:
-    """The report of a learning rate at which there is nothing to compare."""
-    report = {
-        "experiment": "linear_regression",
-        "config": asdict(config),
-        "criterion": config.criterion,
-        "diverges": True,
-        "success": False,
-        "metrics": {
-            "least_squares": {"loss": least_squares(*draw_numbers(config)[:2]).loss},
-            "rungs": {},
-        },
-        "history": {"step": []},
-        "seconds": {"compile": 0.0, "run": 0.0},
-    }
-    return Result(report, {}, {})
+def _row(rung: Climb, by_hand: Climb, limit: Any) -> dict[str, Any]:
+    """One rung: its losses and times, and its distance from the rung by hand and the limit.
 
-
-def _row(rung: Climb, by_hand: Climb, limit: Any) -> dict[str, float]:
-    """One rung: its losses and times, and its distance from the rung by hand and the limit."""
-    difference = np.abs(rung.losses - by_hand.losses) / by_hand.losses
+    Losses are compared as long as both rungs are finite.
+    """
+    both = min(len(rung.losses), len(by_hand.losses))
+    first, hand = rung.losses[:both], by_hand.losses[:both]
     return {
-        "first_loss": float(rung.losses[0]),
-        "last_loss": float(rung.losses[-1]),
+        "first_loss": float(rung.losses[0]) if len(rung.losses) else None,
+        "last_loss": float(rung.losses[-1]) if len(rung.losses) else None,
         "distance_from_by_hand": float(np.abs(rung.weights - by_hand.weights).max()),
-        "relative_difference_of_losses": float(difference.max()),
+        "relative_difference_of_losses": float((np.abs(first - hand) / hand).max(initial=0)),
         "distance_from_least_squares": float(np.abs(rung.weights - limit).max()),
         "first_seconds": rung.first_seconds,
         "seconds": rung.seconds,
+        "diverged_at": rung.diverged_at,
     }
 
 
-def _meets_criterion(row: dict[str, float], least: float) -> bool:
+def _meets_criterion(row: dict[str, Any], least: float) -> bool:
     """Whether a rung agrees with the one by hand, and its loss fell and is no less than it can."""
-    agrees = max(row["distance_from_by_hand"], row["relative_difference_of_losses"]) <= AGREEMENT
-    fell = row["last_loss"] < row["first_loss"] and row["last_loss"] > least * (1 - AGREEMENT)
-    return agrees and fell
+    apart = max(row["distance_from_by_hand"], row["relative_difference_of_losses"])
+    fell = least * (1 - AGREEMENT) < row["last_loss"] < row["first_loss"]
+    return bool(apart <= AGREEMENT and fell)
 
 
 def show(report: dict[str, Any]) -> str:
     """The report as a person reads it."""
     config, metrics = Config(**report["config"]), report["metrics"]
-    if report["diverges"]:
-        return (
-            f"Gradient descent diverges at a learning rate of {config.lr:g}. Lower --lr.\n"
-            f"criterion MISSED: {report['criterion']}"
-        )
     limit, rows = metrics["least_squares"], metrics["rungs"]
     titles = {name: title for rungs in RUNGS.values() for name, (title, _) in rungs.items()}
     first = next(iter(rows.values()))["first_loss"]
@@ -194,7 +171,7 @@ def show(report: dict[str, Any]) -> str:
         f"Linear regression, {EXAMPLES} x {INPUTS} to {EXAMPLES} x {OUTPUTS}, learning rate "
         f"{config.lr:g}, {config.steps} steps, seed {config.seed}, {config.precision}",
         "",
-        f"loss before the first update: {first:.7g}; least squares, in closed form: "
+        f"loss before the first update: {number(first, '.7g')}; least squares, in closed form: "
         f"{limit['loss']:.7g}",
         "",
         f"{'':26}{'':>12}  {'difference from the':^21}  {'distance from':>13}  "
@@ -204,8 +181,10 @@ def show(report: dict[str, Any]) -> str:
         f"{'median':>10}",
     ]
     lines += [
-        f"{titles[name]:26}{row['last_loss']:12.7g}  {row['distance_from_by_hand']:10.1e} "
-        f"{row['relative_difference_of_losses']:10.1e}  {row['distance_from_least_squares']:13.6f}"
+        f"{titles[name]:26}{number(row['last_loss'], '.7g', 12)}"
+        f"  {number(row['distance_from_by_hand'], '.1e', 10)}"
+        f" {number(row['relative_difference_of_losses'], '.1e', 10)}"
+        f"  {_distance(row['distance_from_least_squares'])}"
         f"  {row['first_seconds']:10.4f} {row['seconds']:10.4f}"
         for name, row in rows.items()
     ]
@@ -215,6 +194,7 @@ def show(report: dict[str, Any]) -> str:
             f"After {config.steps} steps gradient descent is "
             f"{metrics['distance_from_closed_form']:.1e} from where its closed form says."
         )
+    lines += _divergences(report, titles)
     met = "met" if report["success"] else "MISSED"
     lines += [
         f"The median is of {config.repeats} further calls, which compile nothing.",
@@ -223,17 +203,42 @@ def show(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _distance(value: float | None) -> str:
+    """In full as long as it fits its column."""
+    small = value is not None and value < 1e6
+    return number(value, ".6f" if small else ".5e", 13)
+
+
+def _divergences(report: dict[str, Any], titles: dict[str, str]) -> list[str]:
+    """Which rungs stopped being finite, and when; the last loss is of the step before."""
+    if report["diverged_at"] is None:
+        return []
+    ends = {name: row["diverged_at"] for name, row in report["metrics"]["rungs"].items()}
+    return [
+        "",
+        "Stopped being finite; the last loss above is the last one that was:",
+        *(f"  {titles[name]:26}at step {end}" for name, end in ends.items() if end is not None),
+        "Lower --lr.",
+        "",
+    ]
+
+
 def draw(result: Result) -> Any:
     """The losses on their way to the limit, and how far the rungs are apart."""
-    history, metrics = result.report["history"], result.report["metrics"]
+    curves, metrics = result.details["curves"], result.report["metrics"]
     figure, axes = new_figure(1, 2, width=5.0)
     left, right = axes[0]
     rules = [(rule, next(iter(rungs))) for rule, rungs in RUNGS.items()]
-    for i, (rule, name) in enumerate((rule, name) for rule, name in rules if name in history):
-        left.plot(history["step"], history[name], label=f"{rule}, by hand", **line_style(i))
+    for i, (rule, name) in enumerate((rule, name) for rule, name in rules if name in curves):
+        style = line_style(i)
+        # One point alone is no line, and shows by its marker only.
+        style["marker"] = "o" if len(curves[name]) == 1 else style["marker"]
+        left.plot(curves[name], label=f"{rule}, by hand", **style)
     least = metrics["least_squares"]["loss"]
     left.axhline(least, color="#7a7a7a", linestyle=":", label="least squares")
     left.set(xlabel="step", ylabel="half summed squared error", title="Way to the limit")
+    if result.report["diverged_at"] is not None:
+        left.set(yscale="log", title="Losses as long as they are finite")
     left.legend()
     names = list(metrics["rungs"])
     columns = {"distance_from_by_hand": "weights", "relative_difference_of_losses": "losses"}

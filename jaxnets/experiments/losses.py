@@ -253,11 +253,29 @@ def _draw_surface(ax: Any, name: str, targets: Any, span: tuple[float, float], w
     heights, _ = jax.vmap(jax.vmap(formula))(jnp.stack(jnp.meshgrid(fine, fine), axis=-1))
     _, slopes = jax.vmap(jax.vmap(formula))(jnp.stack(jnp.meshgrid(coarse, coarse), axis=-1))
     lines = ax.contour(fine, fine, np.asarray(heights), levels=9, colors="#7a7a7a", linewidths=1)
-    ax.clabel(lines, fontsize=7)
     down = -np.asarray(slopes)
     ax.quiver(coarse, coarse, down[..., 0], down[..., 1], color="black", width=0.006)
+    _label_contours(ax, lines, span)
     ax.set(aspect="equal")
     ax.grid(visible=False)
+
+
+def _label_contours(ax: Any, lines: Any, span: tuple[float, float]) -> None:
+    """One label a contour, above the arrows and where the frame does not cut it off."""
+    edge = (span[1] - span[0]) / 14
+    places: list[np.ndarray] = []
+    for path in lines.get_paths():
+        points = path.vertices
+        inside = points[((points > span[0] + edge) & (points < span[1] - edge)).all(axis=1)]
+        if len(inside):
+            # Far from those before, so that no two labels lie on each other.
+            gaps = [np.inf] * len(inside)
+            for place in places:
+                gaps = np.minimum(gaps, np.hypot(*(inside - place).T))
+            places.append(inside[int(np.argmax(gaps))])
+    for text in ax.clabel(lines, fontsize=7, colors="black", manual=[tuple(p) for p in places]):
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+        text.set_zorder(5)
 
 
 def add_flags(parser: Parser) -> None:

@@ -1,6 +1,5 @@
 """Saving a run: a folder that is whole or not there."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,10 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jaxnets.experiments.numbers import json_text
 from jaxnets.training.history import History
 from jaxnets.training.params_file import save_params
 
 __all__ = ["check_file", "check_folder", "save_run"]
+
+FILES = ("config.json", "metrics.json", "history.csv", "params.safetensors")
+"""What a saved run consists of."""
 
 
 def check_folder(folder: Path) -> str | None:
@@ -19,6 +22,9 @@ def check_folder(folder: Path) -> str | None:
     there = _nearest(folder)
     if not there.is_dir():
         return "is a file" if there == folder.resolve() else f"is inside {there}, a file"
+    for name in FILES:
+        if (folder / name).is_dir():
+            return f"holds a folder named {name}"
     try:
         with _staged(folder):
             pass
@@ -43,12 +49,15 @@ def save_run(folder: Path, report: dict[str, Any], params: Any) -> None:
 
     They are written beside the folder first and moved into place when all are whole.
     """
-    metrics = {name: part for name, part in report.items() if name not in ("config", "history")}
+    config, metrics, history, weights = FILES
+    measured = {name: part for name, part in report.items() if name not in ("config", "history")}
     with _staged(folder) as stage:
-        (stage / "config.json").write_text(json.dumps(report["config"], indent=2) + "\n")
-        (stage / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        History(report["history"]).to_csv(stage / "history.csv")
-        save_params(params, stage / "params.safetensors")
+        (stage / config).write_text(json_text(report["config"], indent=2) + "\n")
+        (stage / metrics).write_text(json_text(measured, indent=2) + "\n")
+        History(report["history"]).to_csv(stage / history)
+        save_params(params, stage / weights)
+        # Safetensors makes its file readable by its owner alone.
+        (stage / weights).chmod((stage / config).stat().st_mode)
         folder.mkdir(parents=True, exist_ok=True)
         for file in stage.iterdir():
             file.replace(folder / file.name)

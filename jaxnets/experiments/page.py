@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ class Entry:
     """What the page says of one experiment.
 
     Attributes:
-      name: Its module's name.
+      name: What tells it from the others.
       summary: One line on what it shows.
       report: Its report, or None if it failed.
       text: The report as a person reads it.
-      changed: The settings of the short form that are not the defaults.
+      command: The command that runs it alone.
+      seconds: Wall time of all of it, pictures included.
       error: The traceback, if it failed.
     """
 
@@ -41,7 +42,8 @@ class Entry:
     summary: str
     report: dict[str, Any] | None = None
     text: str = ""
-    changed: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    seconds: float = 0.0
     error: str = ""
 
     @property
@@ -64,7 +66,8 @@ def write_page(folder: Path, entries: Sequence[Entry]) -> Path:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{STYLE}</style></head><body>",
         "<h1>jaxnets experiments</h1>",
-        f"<p>{met} of {len(entries)} experiments met their criterion, in the short form of each. "
+        f"<p>{met} of {len(entries)} runs met their criterion, each with the defaults of its "
+        "command. "
         f"{escape(_environment())}</p>",
         _contents(entries),
         *map(_section, entries),
@@ -90,7 +93,7 @@ def _contents(entries: Sequence[Entry]) -> str:
         f"<td>{escape(entry.summary)}</td></tr>"
         for entry in entries
     ]
-    head = "<tr><th>experiment</th><th>criterion</th><th>what it shows</th></tr>"
+    head = "<tr><th>run</th><th>criterion</th><th>what it shows</th></tr>"
     return "\n".join(["<table>", head, *rows, "</table>"])
 
 
@@ -107,18 +110,14 @@ def _section(entry: Entry) -> str:
     report = entry.report
     if report is None:
         return "\n".join([*head, f"<p>It failed:</p><pre>{escape(entry.error)}</pre></section>"])
-    changed = ", ".join(f"{name} = {value}" for name, value in entry.changed.items())
-    seconds = sum(report["seconds"].values())
-    run = [f"<code>python -m jaxnets.experiments.{entry.name}</code>"]
-    run += [f"with {escape(changed)}"] if changed else []
     return "\n".join(
         [
             *head,
             f"<p>Criterion: {escape(report['criterion'])}: {_verdict(entry, 'span')}.</p>",
             f'<p><img src="{entry.name}.png" alt="{escape(entry.summary, quote=True)}"></p>',
             _metrics(report["metrics"]),
-            f'<p>{" ".join(run)}; {seconds:.1f} s. Files: <a href="{entry.name}/">'
-            f"{entry.name}/</a></p>",
+            f"<p><code>{escape(entry.command)}</code>; {entry.seconds:.1f} s, picture included. "
+            f'Files: <a href="{entry.name}/">{entry.name}/</a></p>',
             f"<details><summary>What it prints</summary><pre>{escape(entry.text)}</pre></details>",
             "</section>",
         ]

@@ -1,14 +1,16 @@
 """What every experiment's command line does, in one place: parse, run, save, draw, print."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxnets.experiments.command_line import Parser, device_and_precision
+import jax
+
+from jaxnets.experiments.command_line import Parser, check_rates, device_and_precision, place
+from jaxnets.experiments.numbers import json_text
 from jaxnets.experiments.output import check_file, check_folder, save_run
 from jaxnets.plots import MissingPlotExtraError, require_matplotlib, save_figure
 
@@ -50,8 +52,7 @@ class Experiment:
       run: ``run(config, progress=False) -> Result``; prints nothing but a progress bar.
       show: ``show(report) -> text`` for a person.
       draw: ``draw(result) -> matplotlib figure``.
-      short: Fields of ``config`` that differ in the short form, which takes seconds and still
-        meets the criterion; none where the defaults do so.
+      runs: The command lines that `all` runs, by a label that tells them apart.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Experiment:
     run: Callable[..., Result]
     show: Callable[[dict[str, Any]], str]
     draw: Callable[[Result], Any]
-    short: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"": ()})
 
 
 def run_experiment(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
@@ -74,23 +75,48 @@ def run_experiment(experiment: Experiment, argv: Sequence[str] | None = None) ->
     args = parser.parse_args(argv)
     _check_places(parser, args.out, args.plot)
     config = make_config(experiment, args)
-    progress = not args.no_progress and sys.stderr.isatty()
-    with device_and_precision(parser, args.device, getattr(args, "precision", "float32")):
-        result = experiment.run(config, progress=progress)
-        if args.out is not None:
-            save_run(args.out, result.report, result.params)
-        if args.plot is not None:
-            save_figure(experiment.draw(result), args.plot)
-    print(json.dumps(result.report) if args.json else experiment.show(result.report))
+    precision = getattr(args, "precision", "float32")
+    check_rates(parser, getattr(config, "lr", ()), precision)
+    try:
+        with device_and_precision(parser, args.device, precision):
+            result = _run_and_save(experiment, config, args)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            f"{experiment.name}: the run must fit into memory; got one that does not. Lower "
+            "--hidden, --seeds, --steps or --batch-size, where there is such a flag.",
+            file=sys.stderr,
+        )
+        return 1
+    print(json_text(result.report) if args.json else experiment.show(result.report))
     if args.plot is not None and not args.json:
         print(f"picture: {args.plot}")
     return 0 if result.report["success"] else 1
 
 
+def _run_and_save(experiment: Experiment, config: Any, args: argparse.Namespace) -> Result:
+    """Runs, and writes what the flags ask for."""
+    result = experiment.run(config, progress=not args.no_progress and sys.stderr.isatty())
+    if args.out is not None:
+        save_run(args.out, result.report, result.params)
+    if args.plot is not None:
+        save_figure(experiment.draw(result), args.plot)
+    return result
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the host or on the device."""
+    return isinstance(error, MemoryError) or any(
+        sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")
+    )
+
+
 def make_config(experiment: Experiment, args: argparse.Namespace) -> Any:
     """The configuration that parsed flags ask for."""
     names = [part.name for part in fields(experiment.config)]
-    return experiment.config(**{name: getattr(args, name) for name in names})
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return experiment.config(**given)
 
 
 def make_parser(experiment: Experiment) -> Parser:
@@ -104,10 +130,10 @@ def make_parser(experiment: Experiment) -> Parser:
     add = parser.add_argument
     add("--device", choices=("cpu", "gpu", "tpu"), help="where to run (JAX's default)")
     add("--json", action="store_true", help="print one JSON object and nothing else")
-    add("--out", type=Path, metavar="DIR", help="folder to save config, history, params, metrics")
+    add("--out", type=place, metavar="DIR", help="folder to save config, history, params, metrics")
     add(
         "--plot",
-        type=Path,
+        type=place,
         metavar="FILE",
         nargs="?",
         const=Path(f"{experiment.name}.png"),
@@ -146,6 +172,6 @@ def check_matplotlib(parser: Parser, argument: str, value: Any) -> None:
         require_matplotlib()
     except MissingPlotExtraError:
         parser.error(
-            f"{argument} must have matplotlib; got {value}, but it is not installed. "
+            f"{argument} must be left out where matplotlib is not installed; got {value}. "
             "Install it with: pip install 'jaxnets[plot]'"
         )

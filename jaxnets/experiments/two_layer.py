@@ -30,6 +30,7 @@ from jaxnets.experiments.command_line import (
     add_training_flags,
     run_as_program,
 )
+from jaxnets.experiments.numbers import divergence_text, number
 from jaxnets.experiments.published import Table, relative_differences
 from jaxnets.experiments.published.two_layer import two_layer_table
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
@@ -204,16 +205,14 @@ def show(report: dict[str, Any]) -> str:
         *_table(report, digits := 8 if config.precision == "float32" else 15),
     ]
     if report["diverged_at"] is not None:
-        lines.append(
-            f"The loss stopped being finite at step {report['diverged_at']}: what follows is of "
-            "the last finite weights. Lower --lr."
-        )
+        lines.append(divergence_text(report["diverged_at"]))
+    of = "loss after the last update" if report["diverged_at"] is None else "loss"
     seconds, met = report["seconds"], "met" if report["success"] else "MISSED"
     return "\n".join(
         [
             *lines,
             "",
-            f"loss after the last update: {report['metrics']['loss']:.{digits}g}",
+            f"{of}: {number(report['metrics']['loss'], f'.{digits}g')}",
             f"wall time: {seconds['compile']:.3f} s compile, {seconds['run']:.4f} s run",
             f"criterion {met}: {report['criterion']}",
         ]
@@ -225,7 +224,7 @@ def _table(report: dict[str, Any], digits: int) -> list[str]:
     history, theirs = report["history"], report["pytorch"]
     header = f"{'step':>6}  {'loss':>21}"
     rows = [
-        f"{step:6d}  {loss:21.{digits}g}"
+        f"{step:6d}  {number(loss, f'.{digits}g', 21)}"
         for step, loss in zip(history["step"], history["loss"], strict=True)
     ]
     if theirs is None:
@@ -248,7 +247,10 @@ def draw(result: Result) -> Any:
     curve, config = result.details["curve"], Config(**result.report["config"])
     figure, axes = new_figure()
     ax = axes[0, 0]
-    ax.semilogy(curve["step"], curve["loss"], label="this run", **line_style(0))
+    style = line_style(0)
+    # One record alone is no line, and shows by its marker only.
+    style["marker"] = "o" if len(curve["step"]) == 1 else style["marker"]
+    ax.semilogy(curve["step"], curve["loss"], label="this run", **style)
     if (table := config.table(config.precision)) is not None:
         marks = {"color": "#c1440e", "linestyle": "", "marker": "o", "markerfacecolor": "none"}
         ax.semilogy(table["step"][::2], table["loss"][::2], label="PyTorch", **marks)

@@ -21,6 +21,7 @@ from jaxnets import data, losses
 from jaxnets.activations import sigmoid
 from jaxnets.combinators import sequential
 from jaxnets.experiments.command_line import (
+    MOST_SEEDS,
     Parser,
     add_precision_flag,
     add_training_flags,
@@ -283,7 +284,6 @@ def add_flags(parser: Parser) -> None:
         help="one of the course's networks (2-2-1)",
     )
     network.add_argument("--hidden", type=widths, help="any hidden widths, such as 10,10,10")
-    parser.set_defaults(hidden=NETS["2-2-1"])
     parser.add_argument(
         "--init", choices=INITIALIZERS, default="torch", help="weight initialiser (%(default)s)"
     )
@@ -297,7 +297,7 @@ def add_flags(parser: Parser) -> None:
     )
     add_precision_flag(parser)
     parser.add_argument(
-        "--seeds", type=whole_number(1), metavar="N", help="train N networks at once"
+        "--seeds", type=whole_number(1, MOST_SEEDS), metavar="N", help="train N networks at once"
     )
 
 
@@ -316,6 +316,7 @@ EXPERIMENT = Experiment(
     run=run,
     show=show,
     draw=draw,
+    runs={name: ("--net", name) for name in NETS},
 )
 
 

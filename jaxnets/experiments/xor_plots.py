@@ -41,12 +41,20 @@ def draw_one(result: Result) -> Any:
 
 
 def _draw_loss(ax: Any, report: dict[str, Any]) -> None:
-    """On a log scale; the published curve lies on it, so that it is marked by points."""
+    """The published curve lies on this run's, so that it is marked by points.
+
+    The scale is logarithmic where the loss falls tenfold; on less it has no labels to speak of.
+    """
     history, table = report["history"], report["published"]
-    ax.semilogy(history["step"], history["loss"], label="this run", **line_style(0))
+    style = line_style(0)
+    # One record alone is no line, and shows by its marker only.
+    style["marker"] = "o" if len(history["step"]) == 1 else style["marker"]
+    ax.plot(history["step"], history["loss"], label="this run", **style)
+    if history["loss"] and min(history["loss"]) < max(history["loss"]) / 10:
+        ax.set_yscale("log")
     if table is not None:
         marks = {**line_style(1), "linestyle": "", "markevery": 5}
-        ax.semilogy(table["step"], table["loss"], label="published", **marks)
+        ax.plot(table["step"], table["loss"], label="published", **marks)
     ax.set(xlabel="step", ylabel=LOSS, title="Loss")
     ax.legend()
 
@@ -168,6 +176,7 @@ def _draw_final_losses(ax: Any, result: Result) -> None:
     step = result.report["history"]["step"][-1]
     config = result.report["config"]
     ax.set(xscale="log", xlabel=f"{LOSS} at step {step}", ylabel="networks")
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_title(f"Final loss: {config['init']}, {config['optimizer']}, rate {config['lr']:g}")
     ax.legend()
 
@@ -175,7 +184,10 @@ def _draw_final_losses(ax: Any, result: Result) -> None:
 def _draw_shares(figure: Any, ax: Any, result: Result) -> None:
     """A table of shares, shaded."""
     config = result.report["config"]
+    held = np.finfo(config["precision"])
+    low, high = float(held.tiny), float(held.max)
     rates = [factor * config["lr"] for factor in LR_FACTORS]
+    rates = [rate for rate in rates if low <= rate <= high]
     seeds = min(config["seeds"], MOST_SEEDS)
     shares = result.details["shares_solved"](seeds, rates)
     table = np.array(list(shares.values()))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxnets.experiments.numbers import divergence_text, number
 from jaxnets.experiments.published import relative_differences
 
 __all__ = ["GRADIENTS", "show"]
@@ -45,7 +46,7 @@ def _show_one(report: dict[str, Any]) -> list[str]:
     rows = zip(history["step"], history["loss"], strict=True)
     if table is None:
         lines = [f"{'step':>6}  {'loss':>12}"]
-        lines += [f"{step:6d}  {loss:12.10f}" for step, loss in rows]
+        lines += [f"{step:6d}  {number(loss, '.10f', 12)}" for step, loss in rows]
     else:
         lines = [f"{'step':>6}  {'loss':>12}  {'published':>12}  {'relative difference':>19}"]
         for (step, loss), row in zip(rows, relative_differences(history, table), strict=True):
@@ -54,14 +55,11 @@ def _show_one(report: dict[str, Any]) -> list[str]:
         largest = report["max_relative_difference"]
         lines.append(f"largest relative difference from the published table: {largest:.1e}")
     if report["diverged_at"] is not None:
-        lines.append(
-            f"The loss stopped being finite at step {report['diverged_at']}: what follows is of "
-            "the last finite weights. Lower --lr."
-        )
+        lines.append(divergence_text(report["diverged_at"]))
     return [
         *lines,
         "",
-        "hypothesis: " + "  ".join(f"{value:.8f}" for value in report["hypothesis"]),
+        "hypothesis: " + "  ".join(number(value, ".8f") for value in report["hypothesis"]),
         "prediction: " + "  ".join(f"{value:10d}" for value in report["prediction"]),
         f"accuracy: {report['accuracy']}",
         "",
@@ -71,10 +69,12 @@ def _show_one(report: dict[str, Any]) -> list[str]:
 def _show_many(report: dict[str, Any]) -> list[str]:
     """The share solved and the time per network and step."""
     low, high = report["interval"]
-    share = report["solved"] / report["members"]
+    share, first = report["solved"] / report["members"], report["config"]["seed"]
+    last = first + report["members"] - 1
+    seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
     return [
         f"solved: {report['solved']} of {report['members']} networks = {share:.1%} "
-        f"(95% interval {low:.1%} to {high:.1%}), {report['diverged']} diverged",
+        f"(95% interval {low:.1%} to {high:.1%}), {report['diverged']} diverged; {seeds}",
         f"time per network and step: {report['ns_per_network_step']:.1f} ns",
         "",
     ]
