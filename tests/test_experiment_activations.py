@@ -76,6 +76,7 @@ def test_gradient_norms_are_those_of_a_network_built_of_layers():
         assert np.isnan(norms[d - 1, d:]).all()
 
 
+@pytest.mark.slow
 def test_gradients_vanish_and_explode(result):
     grown = result.report["gradient_growth"]
     assert max(grown["torch"].values()) < 1e-6
@@ -99,6 +100,7 @@ def test_a_network_that_diverged_is_not_counted_as_alive():
     assert np.isnan(counted.share[0, -1])
 
 
+@pytest.mark.slow
 def test_the_report_is_whole(result):
     report = result.report
     assert set(report) >= {"experiment", "config", "criterion", "success", "metrics", "seconds"}
@@ -113,6 +115,7 @@ def test_a_rate_too_low_to_kill_misses_the_criterion():
     assert activations.main(["--steps", "1", "--log-every", "1", "--lr", "1e-6"]) == 1
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_panel_for_every_activation_and_measurement(result):
     pytest.importorskip("matplotlib")
     titles = [ax.get_title() for ax in activations.draw(result).axes if ax.get_visible()]

@@ -23,6 +23,7 @@ def result():
     )
 
 
+@pytest.mark.slow
 def test_the_report_is_whole(result):
     report = result.report
     keys = {"experiment", "config", "criterion", "success", "metrics", "history", "seconds"}
@@ -32,6 +33,7 @@ def test_the_report_is_whole(result):
     assert report["networks"] == 7 * 20 * 2
 
 
+@pytest.mark.slow
 def test_constant_units_stay_identical_and_solve_nothing(result):
     report = result.report
     assert report["difference_of_units"]["constant"] == 0.0
@@ -41,6 +43,7 @@ def test_constant_units_stay_identical_and_solve_nothing(result):
     )
 
 
+@pytest.mark.slow
 def test_the_best_setting_is_the_one_with_the_largest_share(result):
     report = result.report
     for init, found in report["best"].items():
@@ -93,6 +96,7 @@ def test_the_spread_of_linear_layers_is_that_of_the_theory(init):
     np.testing.assert_allclose(spread.gradients, (expected / GAINS[init])[::-1], rtol=0.15)
 
 
+@pytest.mark.slow
 def test_hes_weights_keep_the_second_moment_of_relu_layers(result):
     spread = result.report["spread"]["relu"]
     # E[h^2] stays 1; of h = max(z, 0) with z normal the share (pi - 1) / pi of it is variance.
@@ -105,7 +109,7 @@ def test_the_command_prints_tables_and_exits_by_its_criterion(capsys):
     code = initialization.main(ARGUMENTS)
     printed = capsys.readouterr().out
     assert code == (0 if "criterion met" in printed else 1)
-    assert "Share of 20 seeds that solve XOR, momentum" in printed
+    assert "that solve XOR, momentum" in printed
 
 
 @pytest.mark.slow
@@ -122,6 +126,7 @@ def test_a_list_of_rates_is_checked(capsys):
     assert "--lr must be a positive finite number; got x" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_picture_is_drawn(result):
     figure = initialization.EXPERIMENT.draw(result)
     shown = [ax.get_title() for ax in figure.axes if ax.get_visible()]
@@ -129,6 +134,7 @@ def test_the_picture_is_drawn(result):
     assert shown[-1] == "Median loss at the best setting"
 
 
+@pytest.mark.slow
 def test_small_shares_and_lines_on_each_other_can_be_read(result):
     report = {**result.report, "share_solved": {"momentum": {"random": [0.005, 0.0]}}}
     figure = initialization.EXPERIMENT.draw(result._replace(report=report))

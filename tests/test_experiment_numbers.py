@@ -25,7 +25,13 @@ def strict(text):
     return json.loads(text, parse_constant=refused)
 
 
-@pytest.mark.parametrize("name", DIVERGE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "two_layer" else pytest.param(name, marks=pytest.mark.slow)
+        for name in DIVERGE
+    ],
+)
 def test_what_is_printed_and_saved_is_json(name, tmp_path, capsys):
     main = importlib.import_module(f"jaxnets.experiments.{name}").main
     assert main([*DIVERGE[name].split(), "--json", "--out", str(tmp_path)]) == 1

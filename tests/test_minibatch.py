@@ -131,6 +131,7 @@ def test_targets_and_inputs_may_be_pytrees():
     np.testing.assert_allclose(nested.history["loss"], plain.history["loss"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_sweep_shuffles_each_member_as_its_own_fit():
     data = make_data(43)
     keys = jax.random.split(KEY, 3)

@@ -1063,6 +1063,7 @@ def test_misuse(case):
     assert str(caught.value) == case.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.label)
 def test_the_advice_works(case):
     for leaf in jax.tree.leaves(case.advice()):

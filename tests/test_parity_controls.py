@@ -239,7 +239,14 @@ def check_wrong_terms(name):
         assert passes(ENTRIES[name], wrong.formula, exact) == harmless, wrong
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+QUICK = ("sigmoid", "prelu", "mse", "bce", "dense", "layer_norm", "residual")
+"""One or two of each kind; the others are slow together."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ENTRIES],
+)
 def test_the_formula_agrees_and_wrong_ones_are_caught(name):
     """All in one test, for the references are what takes the time."""
     check_the_formula(name)

@@ -128,8 +128,16 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize("name", STOPS)
-@pytest.mark.parametrize("batch_members", [None, 3])
+@pytest.mark.parametrize(
+    ("name", "batch_members"),
+    [
+        ("patience", None),
+        ("target", 3),
+        pytest.param("patience", 3, marks=pytest.mark.slow),
+        pytest.param("target", None, marks=pytest.mark.slow),
+        pytest.param("metric", None, marks=pytest.mark.slow),
+    ],
+)
 def test_members_stop_where_their_single_runs_do(name, batch_members):
     stop, rate = STOPS[name]
     # Validated on the wrong answers to one question, so that patience runs out.
@@ -224,7 +232,7 @@ def test_a_member_that_diverges_before_it_stops_counts_as_diverged():
     assert result.stopped_at[1] == -1
 
 
-@pytest.mark.parametrize("batch_members", [None, 2])
+@pytest.mark.parametrize("batch_members", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_an_interrupted_sweep_goes_on_bit_for_bit(tmp_path, batch_members):
     pytest.importorskip("orbax.checkpoint")
 

@@ -530,6 +530,7 @@ def test_misuse(name):
         assert text == message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_advice_works(name):
     for leaf in jax.tree.leaves(CASES[name][3]()):

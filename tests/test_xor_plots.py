@@ -42,11 +42,13 @@ def test_one_record_is_a_marker():
     assert (len(line.get_xdata()), line.get_marker()) == (1, "o")
 
 
+@pytest.mark.slow
 def test_networks_are_counted_in_whole_numbers():
     figure = xor.draw(xor.run(xor.Config(seeds=2, steps=20, log_every=10)))
     assert all(tick == round(tick) for tick in figure.axes[0].get_yticks())
 
 
+@pytest.mark.slow
 def test_rates_that_cannot_be_held_are_not_compared():
     figure = xor.draw(xor.run(xor.Config(seeds=2, steps=20, log_every=10, lr=1e38)))
     assert len(figure.axes[1].get_xticks()) == 5
@@ -61,6 +63,7 @@ def test_a_run_that_diverges_is_drawn_up_to_there():
     assert "after 50 steps" not in titles
 
 
+@pytest.mark.slow
 def test_many_networks_show_final_losses_and_shares():
     figure = xor.draw(xor.run(xor.Config(seeds=4, steps=50, log_every=10)))
     losses, shares = figure.axes[:2]
