@@ -6,22 +6,19 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from jaxnets.checks import check_choice, check_flag, check_integer, fail
+from jaxnets.checks import check_choice, check_flag, check_integer
 from jaxnets.model import Loss, Model, Params
-from jaxnets.training.batching import Batching, make_batching
 from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.divergence import diverged
+from jaxnets.training.divergence import TrainingDiverged, diverged
 from jaxnets.training.evaluation import (
     Best,
     Stop,
-    make_evaluation,
     no_best,
     steps_between_evaluations,
 )
 from jaxnets.training.functions import check_compilable, check_functions, check_optimizer
 from jaxnets.training.history import History
-from jaxnets.training.host import Ended, Run, run_on_host
-from jaxnets.training.inputs import load_data
+from jaxnets.training.host import Ended, Failure, Run, run_on_host
 from jaxnets.training.keys import one_key
 from jaxnets.training.loop import Schedule
 from jaxnets.training.optimizers import Freeze, wrapped_optimizer
@@ -35,6 +32,7 @@ from jaxnets.training.run_checks import (
 )
 from jaxnets.training.shapes import check_not_traced
 from jaxnets.training.step import TrainState, ValueAndGrad
+from jaxnets.training.task import Task, load_task
 
 __all__ = ["Fit", "fit"]
 
@@ -170,63 +168,84 @@ def fit(
     optimizer = wrapped_optimizer(
         "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
     )
-    data = load_data("fit", data)
-    drop_last = check_flag("fit", "drop_last", drop_last)
-    batching = make_batching("fit", data, batch_size, drop_last=drop_last)
-    steps = count_steps("fit", steps, epochs, batching)
-    if validation is not None:
-        validation = load_data("fit", validation, argument="validation")
-    evaluation = make_evaluation(
-        "fit", model, loss, metrics, validation, batching, stop, validate_every
+    task = load_task(
+        "fit",
+        model,
+        loss,
+        data,
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        drop_last=drop_last,
+        validation=validation,
+        metrics=metrics,
+        stop=stop,
+        validate_every=validate_every,
     )
     evaluate_every = 0
-    if evaluation is not None:
-        evaluate_every = steps_between_evaluations("fit", validate_every, record_every, batching)
-
-    shapes = initial_shapes(model, key, data[0])
+    if task.evaluation is not None:
+        evaluate_every = steps_between_evaluations(
+            "fit", validate_every, record_every, task.batching
+        )
+    shapes = initial_shapes(model, key, task.data[0])
     if params is not None:
         check_params("fit", params, shapes)
-    check_fit_together(
-        "fit", model, loss, value_and_grad, evaluation, shapes, data, validation, key
-    )
+    check_fit_together("fit", model, loss, value_and_grad, task, shapes, key)
     check_update("fit", plain, shapes)
-    schedule = Schedule(batching, record_every, evaluate_every, CAPACITY)
-    program = Program(model, loss, optimizer, value_and_grad, gradient_norm, schedule, evaluation)
-    watched = None if evaluation is None else evaluation.stop
+    schedule = Schedule(task.batching, record_every, evaluate_every, CAPACITY)
+    program = Program(
+        model, loss, optimizer, value_and_grad, gradient_norm, schedule, task.evaluation
+    )
+    ended = run_on_host(_run(program, task, key, params, stop, checkpoint, progress))
+    result = _result(ended, stop)
+    if ended.failure is not None and on_divergence == "raise":
+        raise _error(program, task, result, ended.failure)
+    return result
+
+
+def _run(
+    program: Program,
+    task: Task,
+    key: jax.Array,
+    params: Params | None,
+    stop: Stop | None,
+    checkpoint: Checkpoint | None,
+    progress: bool,
+) -> Run:
+    """The run as the host sees it."""
+    schedule, (data, validation) = program.schedule, task[:2]
+    watched = None if task.evaluation is None else task.evaluation.stop
 
     def start() -> tuple[TrainState, Best | None]:
         state = initial_state(program)(key, data[0], params)
         return state, None if watched is None else no_best(state.params)
 
-    ended = run_on_host(
-        Run(
-            function="fit",
-            schedule=schedule,
-            start=start,
-            advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
-            ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
-            identity=lambda begun: run_identity(
-                schedule, data, validation, begun, {"key": key, "start": params}
-            ),
-            steps=steps,
-            seconds=None if stop is None else stop.seconds,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
+    return Run(
+        function="fit",
+        schedule=schedule,
+        start=start,
+        advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
+        ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
+        identity=lambda begun: run_identity(
+            schedule, data, validation, begun, {"key": key, "start": params}
+        ),
+        steps=task.steps,
+        seconds=None if stop is None else stop.seconds,
+        checkpoint=checkpoint,
+        progress=progress,
     )
-    result = _result(ended, stop)
-    if ended.failure is not None and on_divergence == "raise":
-        look = loss_and_gradient_at(program)
-        earlier, after = ended.failure
-        before = _last(result.history) if earlier is None else float(look(earlier, data)[0])
-        value, gradient = look(result.state, data)
-        raise diverged(result, before, value, gradient, after.params)
-    return result
 
 
-def _last(history: History) -> float | None:
-    losses = history["loss"]
-    return float(losses[-1]) if len(losses) else None
+def _error(program: Program, task: Task, result: Fit, failure: Failure) -> TrainingDiverged:
+    """The error that says what stopped being finite."""
+    look = loss_and_gradient_at(program)
+    if failure.before is None:
+        losses = result.history["loss"]
+        before = float(losses[-1]) if len(losses) else None
+    else:
+        before = float(look(failure.before, task.data)[0])
+    value, gradient = look(result.state, task.data)
+    return diverged(result, before, value, gradient, failure.after.params)
 
 
 def _why_ended(stop: Stop, best: Best) -> str:
@@ -253,18 +272,3 @@ def _result(ended: Ended, stop: Stop | None) -> Fit:
         ended.status,
         ended.seconds,
     )
-
-
-def count_steps(function: str, steps: int | None, epochs: int | None, batching: Batching) -> int:
-    """The number of steps, from whichever of ``steps`` and ``epochs`` is given."""
-    if (steps is None) == (epochs is None):
-        fail(
-            function,
-            "steps",
-            "be given, or epochs, and not both",
-            "neither" if steps is None else "both",
-            "Pass steps=1000, for example.",
-        )
-    if steps is not None:
-        return check_integer(function, "steps", steps, minimum=1)
-    return check_integer(function, "epochs", epochs, minimum=1) * batching.per_epoch

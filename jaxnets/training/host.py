@@ -14,7 +14,7 @@ from jaxnets.training.checkpoint import PROGRAM, Checkpoint
 from jaxnets.training.loop import Chunk, Schedule, Table
 from jaxnets.training.resume import Columns, Progress, Saver, open_saver
 
-__all__ = ["Ended", "Run", "run_on_host"]
+__all__ = ["Ended", "Failure", "Run", "run_on_host"]
 
 LOOKS_PER_SECOND = 10
 """How often the host looks in, about, when there is something to show, to save or to stop."""

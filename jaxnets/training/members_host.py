@@ -21,20 +21,19 @@ from jaxnets.training.members import (
 )
 from jaxnets.training.resume import Columns, Progress, run_identity
 from jaxnets.training.sweep_result import Sweep
+from jaxnets.training.task import Task
 
-__all__ = ["MembersTask", "run_batch"]
+__all__ = ["MembersRun", "run_batch"]
 
 
-class MembersTask(NamedTuple):
+class MembersRun(NamedTuple):
     """A sweep that is checked and ready; what all batches of members have in common.
 
     Attributes:
       program: What is compiled.
       keys: One key a seed.
       params: Parameters to start from, ``[keys, ...]``, or None to draw them.
-      data: Inputs and targets.
-      validation: The same to evaluate on, or None.
-      steps: Updates to make.
+      task: What they learn from and for how long.
       stop: When members may stop early, or None.
       progress: Whether to draw a bar.
     """
@@ -42,26 +41,24 @@ class MembersTask(NamedTuple):
     program: SweepProgram
     keys: Any
     params: Any
-    data: Any
-    validation: Any
-    steps: int
+    task: Task
     stop: Stop | None
     progress: bool
 
 
-def run_batch(task: MembersTask, labels: Columns, checkpoint: Checkpoint | None) -> Sweep:
+def run_batch(run: MembersRun, labels: Columns, checkpoint: Checkpoint | None) -> Sweep:
     """Runs the members with these labels to the end."""
-    program, schedule = task.program, task.program.schedule
-    watched = schedule.evaluate_every > 0 and task.stop is not None and task.stop.watches
+    program, schedule = run.program, run.program.schedule
+    watched = schedule.evaluate_every > 0 and run.stop is not None and run.stop.watches
     chosen = labels["seed"]
-    keys = task.keys[chosen]
+    keys = run.keys[chosen]
     hyperparameters = {name: column for name, column in labels.items() if name != "seed"}
-    dtype = _parameter_dtype(program, keys, task)
+    dtype = _parameter_dtype(program, keys, run)
     values = {name: jnp.asarray(column, dtype) for name, column in hyperparameters.items()}
-    params = None if task.params is None else jax.tree.map(lambda leaf: leaf[chosen], task.params)
+    params = None if run.params is None else jax.tree.map(lambda leaf: leaf[chosen], run.params)
 
     def start() -> tuple[Members, Endings | None]:
-        members = start_members(program)(keys, values, task.data[0], params)
+        members = start_members(program)(keys, values, run.task.data[0], params)
         return members, no_endings(program)(members) if watched else None
 
     ended = run_on_host(
@@ -70,28 +67,28 @@ def run_batch(task: MembersTask, labels: Columns, checkpoint: Checkpoint | None)
             schedule=schedule,
             start=start,
             advance=lambda members, endings, stop: run_members(program)(
-                members, endings, values, task.data, task.validation, stop
+                members, endings, values, run.task.data, run.task.validation, stop
             ),
             ended=lambda now: "stopped" if _all_ended(now) else "",
             identity=lambda begun: run_identity(
                 schedule,
-                task.data,
-                task.validation,
+                run.task.data,
+                run.task.validation,
                 begun,
                 {"keys": keys, "start": params, **hyperparameters},
             ),
-            steps=task.steps,
-            seconds=None if task.stop is None else task.stop.seconds,
+            steps=run.task.steps,
+            seconds=None if run.stop is None else run.stop.seconds,
             checkpoint=checkpoint,
-            progress=task.progress,
+            progress=run.progress,
         )
     )
-    return _result(task, labels, ended)
+    return _result(run, labels, ended)
 
 
-def _parameter_dtype(program: SweepProgram, keys: Any, task: MembersTask) -> Any:
+def _parameter_dtype(program: SweepProgram, keys: Any, run: MembersRun) -> Any:
     """The dtype that a Python number takes beside the parameters."""
-    shapes = jax.eval_shape(program.model.init, keys[0], task.data[0])
+    shapes = jax.eval_shape(program.model.init, keys[0], run.task.data[0])
     floating = [
         leaf.dtype for leaf in jax.tree.leaves(shapes) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
@@ -105,18 +102,18 @@ def _all_ended(now: Progress) -> bool:
     return bool(((now.best.stopped_at >= 0) | (now.state.diverged_at >= 0)).all())
 
 
-def _result(task: MembersTask, labels: Columns, ended: Ended) -> Sweep:
+def _result(run: MembersRun, labels: Columns, ended: Ended) -> Sweep:
     """The members for their user, each as it was when it ended."""
-    program = task.program
+    program = run.program
     members, endings, history, evaluations = ended.progress
     params = members_first(program, members.params)
     diverged_at = np.array(members.diverged_at)
     stopped_at = np.full_like(diverged_at, -1)
     if endings is not None:
-        assert task.stop is not None
+        assert run.stop is not None
         stopped_at = np.array(endings.stopped_at)
         params = _picked(stopped_at >= 0, endings.params, params)
-        if task.stop.patience is not None:
+        if run.stop.patience is not None:
             params = _picked(np.asarray(endings.best.step) > 0, endings.best.params, params)
         # What a member does after it has stopped is not its run any more.
         diverged_at[stopped_at >= 0] = -1
@@ -124,9 +121,9 @@ def _result(task: MembersTask, labels: Columns, ended: Ended) -> Sweep:
         stopped_at[(stopped_at < 0) & (diverged_at < 0)] = int(members.step)
     scores = {}
     if program.evaluation is not None:
-        scores = jax.tree.map(np.asarray, evaluate_members(program)(params, task.validation))
+        scores = jax.tree.map(np.asarray, evaluate_members(program)(params, run.task.validation))
     # A loss is recorded before its step's update, an evaluation after it.
-    over = np.where(stopped_at < 0, task.steps, stopped_at)
+    over = np.where(stopped_at < 0, run.task.steps, stopped_at)
     return Sweep(
         params=params,
         history=_of_members(history, over - 1),

@@ -18,6 +18,7 @@ from jaxnets.training.evaluation import Evaluation
 from jaxnets.training.inputs import check_finite_params
 from jaxnets.training.paths import named_leaves
 from jaxnets.training.shapes import is_floating_scalar, output_shapes
+from jaxnets.training.task import Task
 
 __all__ = [
     "check_builder",
@@ -71,18 +72,16 @@ def check_fit_together(
     model: Model,
     loss: Any,
     value_and_grad: Any,
-    evaluation: Evaluation | None,
+    task: Task,
     params: Any,
-    data: tuple[Any, Any],
-    validation: Any,
     key: Any,
 ) -> None:
     """Raises unless all functions fit the data; ``params`` are shapes."""
-    _check_loss(function, model, loss, params, data, key)
+    _check_loss(function, model, loss, params, task.data, key)
     if value_and_grad is not None:
-        _check_value_and_grad(function, value_and_grad, params, data)
-    if evaluation is not None:
-        _check_evaluation(function, evaluation, params, validation)
+        _check_value_and_grad(function, value_and_grad, params, task.data)
+    if task.evaluation is not None and task.validation is not None:
+        _check_evaluation(function, task.evaluation, params, task.validation)
 
 
 def _check_loss(

@@ -11,18 +11,16 @@ import optax
 
 from jaxnets.checks import check_flag, check_integer
 from jaxnets.model import Loss, Model, Params
-from jaxnets.training.batching import make_batching
 from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.evaluation import Stop, make_evaluation, steps_between_evaluations
-from jaxnets.training.fit import count_steps
+from jaxnets.training.evaluation import Stop, steps_between_evaluations
 from jaxnets.training.functions import check_compilable, check_functions
 from jaxnets.training.hyperparameters import combinations, optimizer_builder, value_shapes
-from jaxnets.training.inputs import load_data
 from jaxnets.training.keys import many_keys
 from jaxnets.training.loop import Schedule
 from jaxnets.training.members import SweepProgram, parameter_count
-from jaxnets.training.members_host import MembersTask, run_batch
+from jaxnets.training.members_host import MembersRun, run_batch
 from jaxnets.training.optimizers import Freeze, wrapped_builder
+from jaxnets.training.resume import Columns
 from jaxnets.training.run_checks import (
     check_builder,
     check_fit_together,
@@ -33,6 +31,7 @@ from jaxnets.training.run_checks import (
 from jaxnets.training.shapes import check_not_traced
 from jaxnets.training.step import ValueAndGrad
 from jaxnets.training.sweep_result import Sweep, join_sweeps
+from jaxnets.training.task import load_task
 
 __all__ = ["sweep"]
 
@@ -151,39 +150,47 @@ def sweep(
         "sweep", build, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
     )
     labels = combinations(len(keys), values)
-    data = load_data("sweep", data)
-    drop_last = check_flag("sweep", "drop_last", drop_last)
-    batching = make_batching("sweep", data, batch_size, drop_last=drop_last)
-    steps = count_steps("sweep", steps, epochs, batching)
-    if validation is not None:
-        validation = load_data("sweep", validation, argument="validation")
-    evaluation = make_evaluation(
-        "sweep", model, loss, metrics, validation, batching, stop, validate_every
+    task = load_task(
+        "sweep",
+        model,
+        loss,
+        data,
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        drop_last=drop_last,
+        validation=validation,
+        metrics=metrics,
+        stop=stop,
+        validate_every=validate_every,
     )
     every = 0
-    if evaluation is not None and (validate_every is not None or evaluation.stop is not None):
-        every = steps_between_evaluations("sweep", validate_every, record_every, batching)
-
-    shapes = initial_shapes(model, keys[0], data[0])
+    if task.evaluation is not None and (validate_every is not None or task.evaluation.stop):
+        every = steps_between_evaluations("sweep", validate_every, record_every, task.batching)
+    shapes = initial_shapes(model, keys[0], task.data[0])
     if params is not None:
         remedy = "Stack those of all keys with jax.vmap(lambda key: model.init(key, x))(keys)."
         check_params("sweep", params, stacked(shapes, len(keys)), remedy)
-    check_fit_together(
-        "sweep", model, loss, value_and_grad, evaluation, shapes, data, validation, keys[0]
-    )
+    check_fit_together("sweep", model, loss, value_and_grad, task, shapes, keys[0])
     check_builder("sweep", build, value_shapes(values), shapes)
-    size = len(labels["seed"])
-    batch = size if batch_members is None else min(size, batch_members)
+    batch = min(len(labels["seed"]), batch_members or len(labels["seed"]))
     capacity = max(1, min(MOST_RECORDS, HELD_LOSSES // batch))
-    schedule = Schedule(batching, record_every, every, capacity)
+    schedule = Schedule(task.batching, record_every, every, capacity)
     last = _members_last_pays(shapes)
-    program = SweepProgram(model, loss, wrap, value_and_grad, schedule, evaluation, last)
-    task = MembersTask(program, keys, params, data, validation, steps, stop, progress)
-    # Every batch has the same size, so that one program serves: the last is filled up.
+    program = SweepProgram(model, loss, wrap, value_and_grad, schedule, task.evaluation, last)
+    members = MembersRun(program, keys, params, task, stop, progress)
+    return _run_in_batches(members, labels, batch, checkpoint)
+
+
+def _run_in_batches(
+    run: MembersRun, labels: Columns, batch: int, checkpoint: Checkpoint | None
+) -> Sweep:
+    """Runs all members, so many at a time; the last batch is filled up, for one program of all."""
+    size = len(labels["seed"])
     positions = [np.arange(start, start + batch) % size for start in range(0, size, batch)]
     parts = [
         run_batch(
-            task,
+            run,
             {name: column[members] for name, column in labels.items()},
             _of_batch(checkpoint, members[0], batches=len(positions)),
         )
