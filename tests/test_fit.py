@@ -71,6 +71,14 @@ def assert_bitwise_equal(ours, theirs):
         np.testing.assert_array_equal(one, other)
 
 
+def assert_equal_to_rounding(ours, theirs):
+    """Of two programs that do the same sums, as XLA may fuse, and so round, them differently."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=2e-6, atol=1e-6)
+
+
 DROPPING = jn.sequential(jn.dense(8), jn.relu, jn.dropout(0.3), jn.dense(1), jn.sigmoid)
 
 RUNS = {
@@ -88,13 +96,13 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_is_bitwise_a_loop_of_its_steps(name):
+def test_a_run_is_a_loop_of_its_steps(name):
     state, losses = loop(*RUNS[name], key=KEY, steps=30)
     result = fit(*RUNS[name], steps=30)
-    np.testing.assert_array_equal(result.history["loss"], losses)
+    assert_equal_to_rounding(result.history["loss"], losses)
     np.testing.assert_array_equal(result.history["step"], np.arange(30))
-    assert_bitwise_equal(result.params, state.params)
-    assert_bitwise_equal(result.opt_state, state.opt_state)
+    assert_equal_to_rounding(result.params, state.params)
+    assert_equal_to_rounding(result.opt_state, state.opt_state)
 
 
 def test_what_a_run_returns():
@@ -116,7 +124,7 @@ def test_every_nth_step_is_recorded_from_the_first(steps, record_every):
     _, losses = loop(*RUNS["adam"], key=KEY, steps=steps)
     result = fit(*RUNS["adam"], steps=steps, record_every=record_every)
     np.testing.assert_array_equal(result.history["step"], np.arange(0, steps, record_every))
-    np.testing.assert_array_equal(result.history["loss"], losses[::record_every])
+    assert_equal_to_rounding(result.history["loss"], losses[::record_every])
     assert int(result.state.step) == steps
 
 
