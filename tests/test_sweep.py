@@ -121,9 +121,15 @@ def test_success_rate_has_wilsons_interval():
     assert high - low > 0.3
 
 
+def wave(predictions, targets):
+    return jnp.sin(40 * predictions[0, 0])
+
+
 STOPS = {
     "patience": (jn.Stop(patience=3), 0.9),
     "target": (jn.Stop(target=0.7), 0.5),
+    # Goes up and down, so that a member that has stopped would come to better values later.
+    "wave": (jn.Stop(metric="wave", patience=1), 0.9),
     "metric": (jn.Stop(metric="accuracy", mode="max", target=0.75), 0.5),
 }
 
@@ -131,8 +137,9 @@ STOPS = {
 @pytest.mark.parametrize(
     ("name", "batch_members"),
     [
-        ("patience", None),
+        ("wave", None),
         ("target", 3),
+        pytest.param("patience", None, marks=pytest.mark.slow),
         pytest.param("patience", 3, marks=pytest.mark.slow),
         pytest.param("target", None, marks=pytest.mark.slow),
         pytest.param("metric", None, marks=pytest.mark.slow),
@@ -147,7 +154,7 @@ def test_members_stop_where_their_single_runs_do(name, batch_members):
         "record_every": 3,
         "validate_every": 2,
         "validation": validation,
-        "metrics": {"accuracy": jn.metrics.accuracy},
+        "metrics": {"accuracy": jn.metrics.accuracy, "wave": wave},
         "stop": stop,
     }
     result = jn.sweep(
