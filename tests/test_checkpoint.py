@@ -33,7 +33,7 @@ def arrays_of(step: int) -> dict[str, np.ndarray]:
 def fill(folder: Path, steps: tuple[int, ...] = (10, 20, 30), *, keep: int = 3) -> None:
     with CheckpointStore(Checkpoint(folder, keep=keep)) as store:
         for step in steps:
-            store.save(step, arrays_of(step), {"step": step}, DESCRIBED)
+            store.save(step, arrays_of(step), DESCRIBED)
 
 
 def latest_step(folder: Path) -> int:
@@ -83,7 +83,7 @@ def names(folder: Path) -> list[str]:
 )
 def test_every_dtype_and_shape_comes_back_bit_for_bit(tmp_path: Path, array: np.ndarray) -> None:
     with CheckpointStore(Checkpoint(tmp_path)) as store:
-        store.save(1, {"a": array}, {}, {})
+        store.save(1, {"a": array}, {})
         saved = store.latest({})
     assert saved is not None
     assert_bitwise_equal(saved.arrays, {"a": array})
@@ -93,21 +93,20 @@ def test_names_may_be_any_text(tmp_path: Path) -> None:
     odd = ["a", "a/b", "../out", "..", "/etc", "w", "W", "é\n%", "x" * 300, "a//b", "a.zarray"]
     arrays = {name: np.full(2, float(i)) for i, name in enumerate(odd)}
     with CheckpointStore(Checkpoint(tmp_path / "run")) as store:
-        store.save(1, arrays, {}, {})
+        store.save(1, arrays, {})
         saved = store.latest({})
     assert saved is not None
     assert_bitwise_equal(saved.arrays, arrays)
     assert names(tmp_path) == ["run"]
 
 
-def test_facts_come_back_and_another_process_reads_them(tmp_path: Path) -> None:
-    facts = {"best": 0.1, "worst": float("inf"), "epoch": 3, "name": "é", "none": None}
+def test_a_run_without_arrays_comes_back(tmp_path: Path) -> None:
     with CheckpointStore(Checkpoint(tmp_path)) as store:
-        store.save(7, {}, facts, DESCRIBED)
+        store.save(7, {}, DESCRIBED)
     with CheckpointStore(Checkpoint(tmp_path)) as store:
         saved = store.latest(DESCRIBED)
     assert saved is not None
-    assert (saved.step, saved.arrays, saved.facts) == (7, {}, facts)
+    assert (saved.step, saved.arrays) == (7, {})
 
 
 def test_an_empty_folder_has_no_latest(tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_a_save_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -
             kill = Kill(monkeypatch)
             kill.calls_left = calls
             try:
-                store.save(20, arrays_of(20), {}, DESCRIBED)
+                store.save(20, arrays_of(20), DESCRIBED)
             except Killed:
                 pass
             else:
@@ -192,7 +191,7 @@ def test_a_save_that_fails_changes_nothing(tmp_path: Path) -> None:
         pytest.raises(TypeError, match="not JSON serializable"),
         CheckpointStore(Checkpoint(tmp_path)) as store,
     ):
-        store.save(40, arrays_of(40), {"fact": object()}, DESCRIBED)
+        store.save(40, arrays_of(40), {"path": object()})
     assert names(tmp_path) == ["step-0000000010", "step-0000000020", "step-0000000030"]
     assert latest_step(tmp_path) == 30
 
@@ -280,7 +279,7 @@ def test_several_damaged_ones_are_all_named_and_replaced(tmp_path: Path) -> None
             "step-0000000030",
             "step-0000000020",
         ]
-        store.save(20, arrays_of(20), {}, DESCRIBED)
+        store.save(20, arrays_of(20), DESCRIBED)
     assert names(tmp_path) == ["step-0000000010", "step-0000000020"]
     assert latest_step(tmp_path) == 20
 
@@ -467,7 +466,7 @@ assert "orbax.checkpoint" not in sys.modules
 filters = list(warnings.filters)
 with CheckpointStore(Checkpoint(sys.argv[1])) as store:
     for step in range(3):
-        store.save(step, {"a": np.ones(3), "b": np.ones((), np.float32)}, {}, {})
+        store.save(step, {"a": np.ones(3), "b": np.ones((), np.float32)}, {})
     assert store.latest({}).step == 2
 assert logging.root.handlers == [] and not logging.getLogger("absl").disabled
 assert warnings.filters == filters

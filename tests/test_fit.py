@@ -586,13 +586,6 @@ def test_a_history_is_a_mapping_of_arrays():
         HISTORY["accuracy"]
 
 
-def test_histories_of_consecutive_parts_join():
-    later = History({"step": [200], "loss": np.float32([0.05])})
-    joined = History.concatenate([HISTORY, later])
-    assert joined["step"].tolist() == [0, 100, 200]
-    assert joined["loss"].dtype == np.float32
-
-
 def test_a_history_in_a_file_reads_back_exactly(tmp_path):
     HISTORY.to_csv(tmp_path / "history.csv")
     rows = list(csv.reader((tmp_path / "history.csv").read_text().splitlines()))

@@ -540,7 +540,7 @@ def test_the_advice_works(name):
 def test_the_names_that_messages_recommend_are_public():
     texts = [getattr(case[2], "pattern", case[2]) for case in CASES.values()]
     for name in {name for text in texts for name in re.findall(r"\bjn\.(\w+(?:\.\w+)*)", text)}:
-        operator.attrgetter(name)(jn)
+        assert operator.attrgetter(name)(jn) is not None
 
 
 def test_a_generator_of_rates_is_refused():

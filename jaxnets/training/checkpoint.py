@@ -94,12 +94,10 @@ class Saved(NamedTuple):
     Attributes:
       step: The number of updates made.
       arrays: Arrays by path.
-      facts: What else the run needs, as JSON.
     """
 
     step: int
     arrays: dict[str, np.ndarray]
-    facts: dict[str, Any]
 
 
 class CheckpointStore:
@@ -119,9 +117,9 @@ class CheckpointStore:
       >>> import tempfile
       >>> described = {"params/w": "float32[2]"}
       >>> with CheckpointStore(Checkpoint(tempfile.mkdtemp())) as store:
-      ...     store.save(10, {"params/w": np.ones(2, np.float32)}, {"best": 0.5}, described)
+      ...     store.save(10, {"params/w": np.ones(2, np.float32)}, described)
       ...     store.latest(described)
-      Saved(step=10, arrays={'params/w': array([1., 1.], dtype=float32)}, facts={'best': 0.5})
+      Saved(step=10, arrays={'params/w': array([1., 1.], dtype=float32)})
     """
 
     def __init__(self, checkpoint: Checkpoint, *, function: str = "fit") -> None:
@@ -181,7 +179,6 @@ class CheckpointStore:
         self,
         step: int,
         arrays: Mapping[str, np.ndarray],
-        facts: Mapping[str, Any],
         described: Mapping[str, str],
     ) -> None:
         """Adds a checkpoint and removes those that are too many.
@@ -189,7 +186,6 @@ class CheckpointStore:
         Args:
           step: The number of updates made.
           arrays: Arrays of any numeric dtype by path.
-          facts: What else the run needs to go on, as JSON.
           described: What has to be equal when the run is resumed, as texts by path, such as
             ``{"params/0/w": "float32[2,1]"}``.
         """
@@ -197,7 +193,7 @@ class CheckpointStore:
         made = self._scratch / "new"
         self._clear_scratch()
         made.mkdir(parents=True)
-        _write(made, Saved(step, dict(arrays), dict(facts)), described)
+        _write(made, Saved(step, dict(arrays)), described)
         seal(made)
         # Damaged ones go first: one of this very step would be in the way.
         self._discard({target, *self._refused})
@@ -244,7 +240,6 @@ class CheckpointStore:
 def _write(folder: Path, saved: Saved, described: Mapping[str, str]) -> None:
     run = {
         "step": saved.step,
-        "facts": saved.facts,
         "described": dict(described),
         "arrays": shapes_of(saved.arrays),
     }
@@ -256,7 +251,7 @@ def _read(folder: Path) -> tuple[dict[str, str], Saved]:
     """What a run is described by, and what it needs to go on."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     arrays = read_arrays(folder / "arrays", run["arrays"])
-    return run["described"], Saved(run["step"], arrays, run["facts"])
+    return run["described"], Saved(run["step"], arrays)
 
 
 def _check_directory(directory: Any) -> None:

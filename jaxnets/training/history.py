@@ -1,7 +1,7 @@
 """What a run recorded, as plain NumPy arrays."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,6 @@ class History(Mapping[str, np.ndarray]):
         names = [name for name in LEADING if name in columns]
         names += [name for name in columns if name not in LEADING]
         self._columns = {name: np.asarray(columns[name]) for name in names}
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Mapping[str, Any]]) -> "History":
-        """One history of consecutive parts with the same names."""
-        return cls({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._columns[name]

@@ -98,7 +98,7 @@ class Saver:
         if self._store is None or step == self._saved_step:
             return
         arrays = {name: _as_array(leaf) for name, leaf in named_leaves(progress).items()}
-        self._store.save(step, arrays, {}, self._identity)
+        self._store.save(step, arrays, self._identity)
         self._saved_step, self._saved_at = step, time.monotonic()
 
 
