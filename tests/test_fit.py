@@ -2,8 +2,6 @@
 
 import contextlib
 import csv
-import statistics
-import time
 
 import jax
 import jax.numpy as jnp
@@ -592,31 +590,3 @@ def test_a_history_in_a_file_reads_back_exactly(tmp_path):
     assert rows[0] == ["step", "loss"]
     assert [int(row[0]) for row in rows[1:]] == [0, 100]
     np.testing.assert_array_equal(np.float32([row[1] for row in rows[1:]]), HISTORY["loss"])
-
-
-@pytest.mark.slow
-def test_a_compiled_run_takes_at_most_1_3_times_a_scan_written_by_hand():
-    optimizer, steps = optax.sgd(1.0), 10_001
-    step = jn.make_step(NET, jn.losses.bce, optimizer)
-
-    @jax.jit
-    def scan(key, data):
-        state = jn.init_state(NET, optimizer, key, data[0])
-        return jax.lax.scan(lambda state, _: step(state, data), state, length=steps)
-
-    def by_scan():
-        return jax.block_until_ready(scan(KEY, XOR))
-
-    def by_fit():
-        return fit(optimizer=optimizer, steps=steps)
-
-    seconds = {by_scan: [], by_fit: []}
-    for function in seconds:
-        function()
-    for _ in range(9):
-        for function, taken in seconds.items():
-            started = time.perf_counter()
-            function()
-            taken.append(time.perf_counter() - started)
-    medians = {function.__name__: statistics.median(taken) for function, taken in seconds.items()}
-    assert medians["by_fit"] <= 1.3 * medians["by_scan"]

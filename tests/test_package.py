@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import pkgutil
-import statistics
 import subprocess
 import sys
 import tomllib
@@ -136,7 +135,8 @@ import jaxnets
 print(time.process_time() - started)
 """
     run_python(code)  # compiles the .pyc files
-    assert statistics.median(float(run_python(code)) for _ in range(5)) <= 0.15
+    # The least of several: whatever else the machine does only adds.
+    assert min(float(run_python(code)) for _ in range(5)) <= 0.15
 
 
 def test_the_version_is_that_of_pyproject():

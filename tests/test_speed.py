@@ -1,6 +1,8 @@
-"""What compiled runs cost beside the loop that one would write by hand; times are ratios."""
+"""What compiled runs cost beside the loop that one would write by hand.
 
-import statistics
+Times are ratios of the shortest of many, taken in turns: whatever else the machine does only adds.
+"""
+
 import time
 
 import jax
@@ -9,7 +11,7 @@ import pytest
 
 import jaxnets as jn
 
-STEPS, ROUNDS = 10_001, 15
+STEPS, ROUNDS = 10_001, 50
 
 
 def seconds(function):
@@ -41,5 +43,5 @@ def test_a_second_fit_takes_no_longer_than_a_scan_of_its_step():
 
     by_hand(), fitted()  # compiled from here on
     pairs = [(seconds(fitted), seconds(by_hand)) for _ in range(ROUNDS)]
-    fit_seconds, scan_seconds = (statistics.median(times) for times in zip(*pairs, strict=True))
+    fit_seconds, scan_seconds = (min(times) for times in zip(*pairs, strict=True))
     assert fit_seconds <= 1.2 * scan_seconds
