@@ -61,6 +61,21 @@ def test_hyperparameters_are_combined_with_every_key():
     assert result.best() == min(range(10), key=lambda i: table[i]["loss"])
 
 
+@pytest.mark.parametrize("model", [NET, LARGE], ids=["members last", "members first"])
+def test_epochs_and_gradient_norms_are_recorded_as_in_single_runs(model):
+    options = {"epochs": 6, "batch_size": 2, "record_every": 2, "record_gradient_norm": True}
+    result = jn.sweep(
+        model, jn.losses.bce, optax.sgd(0.5), (X, Y), keys=KEYS, batch_members=2, **options
+    )
+    for i, key in enumerate(KEYS):
+        single = jn.fit(model, jn.losses.bce, optax.sgd(0.5), (X, Y), key=key, **options)
+        assert result.history.keys() == single.history.keys()
+        for name in ("step", "epoch"):
+            np.testing.assert_array_equal(result.history[name], single.history[name])
+        norms = single.history["gradient_norm"]
+        np.testing.assert_allclose(result.history["gradient_norm"][i], norms, rtol=1e-4)
+
+
 def test_given_parameters_are_where_members_start():
     params = jax.vmap(lambda key: NET.init(key, X))(KEYS)
     result = jn.sweep(NET, jn.losses.bce, optax.sgd(0.5), (X, Y), keys=KEYS, steps=1, params=params)

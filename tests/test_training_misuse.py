@@ -307,7 +307,7 @@ CASES = {
             functools.partial(function, **{option: True}),
         )
         for function in (fit, sweep)
-        for option in ("drop_last", "progress", "record_gradient_norm")[: 3 - (function is sweep)]
+        for option in ("drop_last", "progress", "record_gradient_norm")
     },
     "an unhashable loss": (
         lambda: fit(loss=Unhashable()),

@@ -34,6 +34,7 @@ class SweepProgram(NamedTuple):
       loss: The loss.
       make_optimizer: ``make_optimizer(**hyperparameters) -> optax transformation``.
       value_and_grad: A gradient of the user's own, or None for autodiff.
+      gradient_norm: Whether to record the norm of the gradient.
       schedule: When things happen.
       evaluation: What an evaluation computes, or None.
       last: Whether members are the last axis of every array inside, or the first.
@@ -43,6 +44,7 @@ class SweepProgram(NamedTuple):
     loss: Any
     make_optimizer: Any
     value_and_grad: Any
+    gradient_norm: bool
     schedule: Schedule
     evaluation: Evaluation | None
     last: bool
@@ -143,12 +145,9 @@ def run_members(
             order = None
         member = functools.partial(_member_step, program, data, members.step, rest)
         values = (members.params, members.opt_state, members.keys, hyperparameters, order)
-        *updated, loss = program.map(member)(*values)
-        return (
-            _kept_where_finite(program, members, tuple(updated), loss),
-            jnp.array(True),
-            {"loss": loss},
-        )
+        *updated, metrics = program.map(member)(*values)
+        members = _kept_where_finite(program, members, tuple(updated), metrics["loss"])
+        return members, jnp.array(True), metrics
 
     steps = Steps(
         advance=jax.jit(advance, static_argnames="rest"),
@@ -218,15 +217,17 @@ def _member_step(
     key: Any,
     values: Any,
     order: Any,
-) -> tuple[Any, Any, jax.Array]:
-    """One step of one member."""
+) -> tuple[Any, Any, dict[str, jax.Array]]:
+    """One step of one member; returns what it changes and what is recorded."""
     batch = program.schedule.batching.take(data, order, step, rest=rest)
     optimizer = program.make_optimizer(**values)
     step_once = make_step(
         program.model, program.loss, optimizer, value_and_grad=program.value_and_grad
     )
     state, metrics = step_once(TrainState(params, opt_state, key, step), batch)
-    return state.params, _typed_like(opt_state, state.opt_state), metrics["loss"]
+    recorded = ("loss", "gradient_norm") if program.gradient_norm else ("loss",)
+    metrics = {name: metrics[name] for name in recorded}
+    return state.params, _typed_like(opt_state, state.opt_state), metrics
 
 
 def _typed_like(old: Any, new: Any) -> Any:

@@ -20,7 +20,7 @@ from jaxnets.training.members import (
     start_members,
 )
 from jaxnets.training.resume import Columns, Progress, run_identity
-from jaxnets.training.sweep_result import Sweep
+from jaxnets.training.sweep_result import SHARED, Sweep
 from jaxnets.training.task import Task
 
 __all__ = ["MembersRun", "run_batch"]
@@ -151,9 +151,9 @@ def _of_members(columns: Columns, last: np.ndarray) -> Columns:
     table = {
         name: _masked(np.moveaxis(column, 1, 0), beyond)
         for name, column in columns.items()
-        if name not in ("step", "epoch")
+        if name not in SHARED
     }
-    return {"step": columns["step"], **table}
+    return {**{name: columns[name] for name in SHARED}, **table}
 
 
 def _masked(column: np.ndarray, beyond: np.ndarray) -> np.ndarray:

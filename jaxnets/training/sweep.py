@@ -61,6 +61,7 @@ def sweep(
     validation: tuple[Any, Any] | None = None,
     metrics: Mapping[str, Callable[[Any, Any], jax.Array]] | None = None,
     record_every: int = 1,
+    record_gradient_norm: bool = False,
     clip_norm: float | None = None,
     accumulate: int = 1,
     freeze: Freeze | None = None,
@@ -95,6 +96,7 @@ def sweep(
         ``stop`` asks for it.
       metrics: As in `fit`.
       record_every: As in `fit`.
+      record_gradient_norm: As in `fit`.
       clip_norm: As in `fit`.
       accumulate: As in `fit`.
       freeze: As in `fit`.
@@ -138,6 +140,7 @@ def sweep(
     keys = many_keys("sweep", keys)
     record_every = check_integer("sweep", "record_every", record_every, minimum=1)
     progress = check_flag("sweep", "progress", progress)
+    gradient_norm = check_flag("sweep", "record_gradient_norm", record_gradient_norm)
     if batch_members is not None:
         batch_members = check_integer("sweep", "batch_members", batch_members, minimum=1)
     check_checkpoint("sweep", checkpoint)
@@ -177,7 +180,9 @@ def sweep(
     capacity = max(1, min(MOST_RECORDS, HELD_LOSSES // batch))
     schedule = Schedule(task.batching, record_every, every, capacity)
     last = _members_last_pays(shapes)
-    program = SweepProgram(model, loss, wrap, value_and_grad, schedule, task.evaluation, last)
+    program = SweepProgram(
+        model, loss, wrap, value_and_grad, gradient_norm, schedule, task.evaluation, last
+    )
     members = MembersRun(program, keys, params, task, stop, progress)
     return _run_in_batches(members, labels, batch, checkpoint)
 

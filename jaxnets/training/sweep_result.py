@@ -11,7 +11,10 @@ from jaxnets.checks import ArgumentTypeError, check_choice, fail
 from jaxnets.model import Params
 from jaxnets.training.wilson import wilson_interval
 
-__all__ = ["Sweep", "join_sweeps"]
+__all__ = ["SHARED", "Sweep", "join_sweeps"]
+
+SHARED = ("step", "epoch")
+"""The columns that all members have in common."""
 
 
 class Sweep(NamedTuple):
@@ -22,12 +25,13 @@ class Sweep(NamedTuple):
     Attributes:
       params: The last finite parameters of each member, ``[members, ...]``; with
         ``stop=Stop(patience=...)`` those of its best evaluation.
-      history: ``"step"``, ``[records]``, and ``"loss"``, ``[members, records]``; NaN once a
-        member has stopped early.
+      history: ``"step"`` and ``"epoch"``, ``[records]``; ``"loss"`` and, if asked for,
+        ``"gradient_norm"``, ``[members, records]``, NaN once a member has stopped early.
       validation: ``"loss"`` and the metrics of ``params``, ``[members]``; empty without
         validation data.
-      evaluations: What was evaluated on the way: ``"step"``, ``[evaluations]``, ``"loss"`` and
-        the metrics, ``[members, evaluations]``. Empty without ``validate_every`` or ``stop``.
+      evaluations: What was evaluated on the way: ``"step"`` and ``"epoch"``, ``[evaluations]``;
+        ``"loss"`` and the metrics, ``[members, evaluations]``. Empty without ``validate_every``
+        or ``stop``.
       labels: For each member the position of its key, ``"seed"``, and its hyperparameters;
         arrays of ``[members]``.
       diverged_at: The step at which a member stopped being finite and was frozen, or -1.
@@ -142,7 +146,7 @@ def join_sweeps(parts: list[Sweep], labels: dict[str, np.ndarray]) -> Sweep:
         longest = max(tables, key=lambda one: len(one.get("step", ())))
         return {
             name: column
-            if name == "step"
+            if name in SHARED
             else joined(*(_widened(one[name], column.shape[1]) for one in tables))
             for name, column in longest.items()
         }
