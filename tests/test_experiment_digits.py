@@ -61,6 +61,7 @@ def test_a_record_covers_the_epochs_since_the_last(result):
     assert history["loss"][0] == pytest.approx(np.mean(result.report["history"]["loss"][:2]))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_fails_and_names_the_step():
     config = replace(SHORT, epochs=2, lr=1e30, optimizer="sgd")
     report = digits.run(config).report
@@ -146,6 +147,7 @@ def test_a_set_that_cannot_be_learned_is_one_line_and_code_2(case, tmp_path, cap
     assert message in printed
 
 
+@pytest.mark.slow
 def test_the_smallest_set_allowed_is_learned_from_and_drawn(tmp_path, capsys):
     folder = write_set(tmp_path, [0, 1] * 10, [0, 1])
     picture = tmp_path / "digits.png"

@@ -50,6 +50,7 @@ def test_the_best_setting_is_the_one_with_the_largest_share(result):
         assert found["share"] == max(report["share_solved"]["momentum"][init])
 
 
+@pytest.mark.slow
 def test_a_member_is_what_fit_makes_of_the_same_start():
     initializer = initialization.INITIALIZERS["xavier"]
     outcome = xor_outcome(

@@ -42,7 +42,9 @@ def test_what_is_printed_and_saved_is_json(name, tmp_path, capsys):
     assert strict((tmp_path / "metrics.json").read_text())["metrics"] == report["metrics"]
 
 
-@pytest.mark.parametrize("name", ["two_layer", "digits", "xor"])
+@pytest.mark.parametrize(
+    "name", ["two_layer", pytest.param("digits", marks=pytest.mark.slow), "xor"]
+)
 def test_the_text_claims_nothing_that_its_figures_deny(name, capsys):
     main = importlib.import_module(f"jaxnets.experiments.{name}").main
     assert main(DIVERGE[name].split()) == 1

@@ -44,7 +44,8 @@ def python_loop(data, *, epochs, batch_size, drop_last):
 
 
 @pytest.mark.parametrize(
-    ("examples", "batch_size", "drop_last"), [(43, 8, False), (43, 8, True), (5, 1, False)]
+    ("examples", "batch_size", "drop_last"),
+    [(43, 8, False), pytest.param(43, 8, True, marks=pytest.mark.slow), (5, 1, False)],
 )
 def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     data = make_data(examples)
@@ -56,7 +57,7 @@ def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), result.params, params)
 
 
-@pytest.mark.parametrize("record_every", [4, 100])
+@pytest.mark.parametrize("record_every", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_recording_less_often_changes_nothing_else(record_every):
     options = {"key": KEY, "epochs": 4, "batch_size": 8}
     data = make_data(43)

@@ -132,7 +132,7 @@ def test_every_loss(name):
     assert largest_error(network) <= TOLERANCE
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(networks())
 @example(Network((1, 1), ("identity",), "mse", 1, seed=0))
 @example(Network((64,) * 7, ("gelu",) * 6, "huber", 32, seed=0))

@@ -94,7 +94,7 @@ def test_the_fixture_says_which_pytorch_made_it():
     assert str(FIXTURE["torch_version"]).startswith("2.13.0")
 
 
-@pytest.mark.parametrize("gradient", ["autodiff", "by hand"])
+@pytest.mark.parametrize("gradient", ["by hand", pytest.param("autodiff", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_run_is_pytorchs(name, rule, gradient, x64):

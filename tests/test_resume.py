@@ -58,24 +58,30 @@ def bits(leaf: jax.Array) -> bytes:
 @pytest.mark.parametrize(
     "options",
     [
-        {"record_every": 4},
-        {
-            "batch_size": 6,
-            "record_every": 3,
-            "record_gradient_norm": True,
-            "validation": (X, Y),
-            "stop": jn.Stop(patience=100),
-        },
-        {
-            "batch_size": 8,
-            "drop_last": True,
-            "accumulate": 3,
-            "clip_norm": 0.1,
-            "freeze": lambda path: path == "0/b",
-            "key": jax.random.PRNGKey(3),
-        },
+        pytest.param({"record_every": 4}, id="whole batches", marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "batch_size": 6,
+                "record_every": 3,
+                "record_gradient_norm": True,
+                "validation": (X, Y),
+                "stop": jn.Stop(patience=100),
+            },
+            id="validation",
+        ),
+        pytest.param(
+            {
+                "batch_size": 8,
+                "drop_last": True,
+                "accumulate": 3,
+                "clip_norm": 0.1,
+                "freeze": lambda path: path == "0/b",
+                "key": jax.random.PRNGKey(3),
+            },
+            id="wrapped optimizer",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["whole batches", "validation", "wrapped optimizer"],
 )
 def test_a_run_in_pieces_is_the_run_in_one(tmp_path: Path, options: dict[str, Any]) -> None:
     expected = train(steps=60, **options)
@@ -84,6 +90,7 @@ def test_a_run_in_pieces_is_the_run_in_one(tmp_path: Path, options: dict[str, An
     assert_same_end(found, expected)
 
 
+@pytest.mark.slow
 def test_in_double_precision(tmp_path: Path, x64: None) -> None:
     data = (X.astype(np.float64), Y.astype(np.float64))
     train(tmp_path, steps=10, data=data, batch_size=6)

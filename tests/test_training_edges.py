@@ -144,7 +144,13 @@ def test_a_clip_norm_of_any_type_is_a_number(clip_norm):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-@pytest.mark.parametrize("wide", [False, True], ids=["bfloat16", "float32 beside float64"])
+@pytest.mark.parametrize(
+    "wide",
+    [
+        pytest.param(False, id="bfloat16", marks=pytest.mark.slow),
+        pytest.param(True, id="float32 beside float64"),
+    ],
+)
 def test_hyperparameters_take_the_dtype_of_the_parameters(wide):
     with jax.enable_x64(wide):
         dtype = jnp.float32 if wide else jnp.bfloat16
@@ -199,9 +205,8 @@ def odd_value_and_grad(params, x, y):
     return loss(flat), unflatten(jax.jacfwd(loss)(flat))
 
 
-@pytest.mark.parametrize(
-    "name", ["dropped", *(pytest.param(name, marks=pytest.mark.slow) for name in ("odd", "words"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dropped", "odd", "words"])
 def test_any_model_sweeps_as_it_fits(name):
     model, data, own = {
         "odd": (ODD, (X, Y), odd_value_and_grad),
