@@ -32,6 +32,7 @@ __all__ = [
     "check_integer",
     "check_key",
     "check_nonnegative",
+    "check_parameter",
     "check_positive",
     "check_same_shape",
     "check_text",
@@ -348,6 +349,16 @@ def check_width(function: str, x: Any, width: int) -> None:
             describe(x),
             "Pass such an x, or make the parameters with model.init(key, x) for this one.",
         )
+
+
+def check_parameter(function: str, params: Mapping[str, Any], entry: str, shape: Any) -> None:
+    """Raises unless a parameter has its shape; None stands for an axis of any length."""
+    got = jnp.shape(params[entry])
+    if len(got) == len(shape) and all(n in (m, None) for m, n in zip(got, shape, strict=True)):
+        return
+    wanted = ", ".join("any" if length is None else str(length) for length in shape)
+    rule, remedy = f"have {entry!r} of shape [{wanted}]", "Make them with model.init(key, x)."
+    fail(function, "params", rule, str(list(got)), remedy)
 
 
 def check_entries(function: str, params: Any, names: tuple[str, ...]) -> None:

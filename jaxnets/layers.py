@@ -29,6 +29,7 @@ from jaxnets.checks import (
     check_fraction,
     check_integer,
     check_key,
+    check_parameter,
     check_width,
     concrete,
     describe,
@@ -75,7 +76,8 @@ def dense(
       A Model from ``[..., in]`` to ``[..., out]`` with parameters ``w`` and ``b``.
 
     Raises:
-      ValueError: If ``features`` is below 1, or later if the width of x does not fit.
+      ValueError: If ``features`` is below 1, or later if the width of x or the shape of a
+        parameter does not fit.
       TypeError: If an argument has the wrong type, or later if x is not floating.
 
     Example:
@@ -109,7 +111,10 @@ def dense(
     def apply(params: Params, x: Any, *, key: Any = None) -> jax.Array:
         check_example(name, x)
         check_entries(name, params, entries)
+        check_parameter(name, params, "w", (None, features))
         check_width(name, x, params["w"].shape[0])
+        if use_bias:
+            check_parameter(name, params, "b", (features,))
         y = jnp.matmul(x, params["w"])
         return y + jnp.broadcast_to(params["b"], y.shape) if use_bias else y
 
@@ -211,7 +216,8 @@ def embedding(
 
     Raises:
       ValueError: If ``vocabulary`` or ``features`` is below 1, or later if an index given
-        outside ``jit`` is out of range; under ``jit`` its vector is NaN, never another's.
+        outside ``jit`` is out of range; under ``jit`` its vector is NaN, never another's, so
+        that `fit` raises `TrainingDiverged` at the step that meets it.
       TypeError: If an argument has the wrong type, or later if x does not hold integers.
 
     Example:
@@ -240,8 +246,9 @@ def embedding(
     def apply(params: Params, x: Any, *, key: Any = None) -> jax.Array:
         _check_integers(name, x)
         check_entries(name, params, ("table",))
+        check_parameter(name, params, "table", shape)
         table = jnp.asarray(params["table"])
-        _check_in_range(name, x, len(table))
+        _check_in_range(name, x, vocabulary)
         rows = table.at[jnp.asarray(x)]
         return rows.get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
@@ -290,6 +297,7 @@ def parametric_relu(*, per_feature: bool = False, alpha_init: Initializer | None
         check_example(name, x)
         check_entries(name, params, ("alpha",))
         alpha = params["alpha"]
+        check_parameter(name, params, "alpha", (None,) if per_feature else ())
         if per_feature:
             check_width(name, x, alpha.shape[0])
         return prelu(jnp.asarray(x, jnp.result_type(x, alpha)), alpha)

@@ -252,7 +252,7 @@ def r2(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     predictions, targets = predictions.astype(wide), targets.astype(wide)
     residual = jnp.square(targets - predictions).sum(0)
     total = jnp.square(targets - targets.mean(0, keepdims=True)).sum(0)
-    undefined = jnp.where(residual == 0, 1, 0)
+    undefined = jnp.where(jnp.isnan(residual), jnp.nan, residual == 0)
     return jnp.where(total == 0, undefined, 1 - residual / jnp.where(total == 0, 1, total)).mean()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxnets.checks import (
     check_entries,
     check_example,
+    check_parameter,
     check_positive,
     check_width,
 )
@@ -124,7 +125,9 @@ def _check_features(name: str, params: Params, x: Any, entries: tuple[str, ...])
     """Raises unless x and the parameters have the same number of features."""
     check_example(name, x)
     check_entries(name, params, entries)
-    check_width(name, x, params[entries[0]].shape[0])
+    for entry in entries:
+        check_parameter(name, params, entry, (None,))
+        check_width(name, x, params[entry].shape[0])
 
 
 def _at_least_float32(x: Any) -> jax.Array:

@@ -122,7 +122,8 @@ def draw_surface(
     """
     points, targets = np.asarray(points), np.asarray(targets)
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    first, second = (np.linspace(low[i], high[i], 101, dtype=points.dtype) for i in (0, 1))
+    dtype = np.result_type(points, np.float32)
+    first, second = (np.linspace(low[i], high[i], 101, dtype=dtype) for i in (0, 1))
     grid = np.stack(np.meshgrid(first, second), axis=-1)
     height = np.asarray(predict(grid.reshape(-1, 2))).reshape(grid.shape[:2])
     bands = ax.contourf(first, second, height, levels=np.linspace(0, 1, 11), cmap=_pale_greys())

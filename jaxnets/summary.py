@@ -89,7 +89,8 @@ def summary(model: Layer, x: Any) -> Summary:
         params = whole.init(key, x)
         return params, whole.apply(params, x)
 
-    with recorded_parts() as parts:
+    # Without jit, for what is traced already is not called again, and would not be seen.
+    with jax.disable_jit(), recorded_parts() as parts:
         params, output = jax.eval_shape(trace, key, x)
     total = _row("total", kind_of(model), output, params)
     return Summary(tuple(_rows(parts, "")), total)

@@ -538,3 +538,19 @@ def test_misuse_is_an_error_under_jit_too():
 def test_unknown_options_are_errors(case):
     with pytest.raises(TypeError, match="slope"):
         EVERY[case](X, slope=0.1)
+
+
+def test_a_slope_of_zero_has_a_limit():
+    flat = partial(act.leaky_relu, negative_slope=0.0)
+    assert flat(-INF) == 0
+    assert jax.grad(flat)(-INF) == 0
+
+
+@pytest.mark.parametrize("beta", [1e-3, 10.0, 1e3])
+def test_softplus_does_not_overflow(beta):
+    sharp = partial(act.softplus, beta=beta)
+    assert sharp(1e38) == np.float32(1e38)
+    assert jax.grad(sharp)(1e38) == 1
+    x = np.linspace(-3, 3, 101) / beta
+    exact = np.logaddexp(0, beta * x.astype(np.float32).astype(np.float64)) / beta
+    np.testing.assert_allclose(sharp(jnp.asarray(x, jnp.float32)), exact, rtol=1e-5)

@@ -87,7 +87,7 @@ def test_a_metric_to_be_raised_is_watched_too():
 
 
 def test_a_budget_of_time_ends_the_run():
-    result = run(steps=2**31 - 1, stop=jn.Stop(seconds=0.3), validation=None, record_every=1000)
+    result = run(steps=2**30, stop=jn.Stop(seconds=0.3), validation=None, record_every=1000)
     assert result.status == "seconds"
     assert 0.3 <= result.seconds["run"] < 5
 

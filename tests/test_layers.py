@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxnets import initializers
+from jaxnets.checks import ArgumentValueError
 from jaxnets.layers import (
     dense,
     dropout,
@@ -282,3 +283,30 @@ class TestParametricRelu:
         layer = parametric_relu(alpha_init=initializers.constant(0.5))
         x = jnp.array([-2.0, 2.0])
         assert layer.apply(layer.init(None, x), x).tolist() == [-1.0, 2.0]
+
+
+WRONG_SHAPES = {
+    "dense w": (dense(5), "dense(5)", "w", (2, 3), "[any, 5]"),
+    "dense b": (dense(3), "dense(3)", "b", (1,), "[3]"),
+    "layer_norm": (layer_norm(), "layer_norm", "shift", (), "[any]"),
+    "rms_norm": (rms_norm(), "rms_norm", "scale", (1, 2), "[any]"),
+    "parametric_relu": (parametric_relu(), "parametric_relu", "alpha", (2,), "[]"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SHAPES)
+def test_parameters_of_another_shape_are_not_broadcast(name):
+    layer, called, entry, shape, wanted = WRONG_SHAPES[name]
+    params = {**layer.init(KEY, jnp.ones((4, 2))), entry: jnp.ones(shape)}
+    with pytest.raises(ArgumentValueError) as caught:
+        layer.apply(params, jnp.ones((4, 2)))
+    assert str(caught.value) == (
+        f"{called}: params must have {entry!r} of shape {wanted}; got {list(shape)}. Make them "
+        "with model.init(key, x)."
+    )
+
+
+def test_a_shift_of_another_width_is_not_broadcast():
+    params = {"scale": jnp.ones(2), "shift": jnp.ones(1)}
+    with pytest.raises(ValueError, match=r"^layer_norm: x must have 1 features"):
+        layer_norm().apply(params, jnp.ones((4, 2)))

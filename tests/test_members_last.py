@@ -286,6 +286,16 @@ STRUCTURES = {
     "an argument as it is": (lambda x, y: y, normal(3), normal(2)),
     "the same twice": (lambda x: (x, x), normal(3)),
     "bfloat16": (lambda x: jnp.tanh(x) * 2, normal(3).astype(jnp.bfloat16)),
+    "a sum that float16 cannot hold on its way": (
+        jnp.matmul,
+        jnp.ones((2, 3, MEMBERS), jnp.float16),
+        jnp.full((3, 1, MEMBERS), 60_000, jnp.float16) * jnp.array([1, 1, -1])[:, None, None],
+    ),
+    "mixed dtypes": (
+        lambda a, b: jax.lax.dot(a, b, preferred_element_type=jnp.bfloat16),
+        normal(2, 3).astype(jnp.bfloat16),
+        normal(3, 1),
+    ),
 }
 
 CASES = {
@@ -439,3 +449,10 @@ def test_any_broadcast_of_two_operands(shape, mask):
     assert_as_vmap(lambda x, y: x * y + y, full, other)
     assert_as_vmap(lambda y: full[..., 0] * y - y, other)
     assert math.prod(thin) <= math.prod(shape)
+
+
+def test_products_of_bfloat16_lose_no_more_than_one_rounding():
+    a, b = normal(2, 32).astype(jnp.bfloat16), normal(32, 1, seed=1).astype(jnp.bfloat16)
+    found = members_last(jnp.matmul)(a, b)
+    exact = np.einsum("ikm,kjm->ijm", np.float64(a), np.float64(b))
+    np.testing.assert_allclose(np.float64(found), exact, rtol=2**-8, atol=1e-5)

@@ -135,6 +135,7 @@ def test_r2_of_constant_targets_is_one_or_zero():
     constant = jnp.full(3, 2.0)
     assert metrics.r2(constant, constant) == 1
     assert metrics.r2(jnp.array([2.0, 2.0, 2.1]), constant) == 0
+    assert jnp.isnan(metrics.r2(jnp.array([2.0, 2.0, jnp.nan]), constant))
 
 
 def test_regression_losses_are_metrics_by_name():

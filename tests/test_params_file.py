@@ -213,3 +213,27 @@ def test_the_header_holds_nothing_that_could_run(file):
         "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     }
     assert len(raw) == 8 + length + 8
+
+
+@pytest.mark.parametrize("dtype", ["int4", "float8_e4m3fn"])
+def test_a_dtype_that_would_not_read_back_is_refused(file, dtype):
+    with pytest.raises(ArgumentTypeError) as caught:
+        save_params({"a": jnp.zeros(3, dtype)}, file)
+    assert str(caught.value) == (
+        f"save_params: params must be of a dtype that reads back at 'a'; got {dtype}[3]. Convert "
+        "it to float32."
+    )
+    assert not file.exists()
+
+
+def test_float64_is_not_narrowed_without_a_word(file):
+    params = {"a": np.array([1 / 3])}
+    save_params(params, file)
+    with pytest.raises(ArgumentValueError) as caught:
+        load_params(file, like=params)
+    assert str(caught.value) == (
+        f"load_params: 'a' in {file.name} must be of a dtype of 32 bits or fewer; got float64[1]. "
+        "Load it under jax.enable_x64(True)."
+    )
+    with jax.enable_x64(True):
+        assert_equal(load_params(file, like=params), params)

@@ -191,10 +191,11 @@ def test_a_run_that_starts_or_is_judged_otherwise_is_refused(
     "options",
     [
         {"loss": jn.losses.mse},
+        {"loss": lambda p, y: jn.losses.bce_with_logits(p, y, weights=np.linspace(0, 1, 20))},
         {"optimizer": optax.adam(0.02)},
         {"model": jn.sequential(jn.dense(4), jn.tanh, jn.dropout(0.5), jn.dense(1))},
     ],
-    ids=["loss", "learning rate", "activation"],
+    ids=["loss", "weights in the loss", "learning rate", "activation"],
 )
 def test_another_computation_on_the_same_arrays_is_said(
     saved_run: Path, options: dict[str, Any]
@@ -242,3 +243,13 @@ def test_five_kills() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^kills +5$", done.stdout, re.MULTILINE)
+
+
+def test_constants_of_another_value_are_said(tmp_path: Path) -> None:
+    def weighted(weights: np.ndarray) -> Any:
+        return lambda p, y: jn.losses.bce_with_logits(p, y, weights=weights)
+
+    train(tmp_path, steps=5, loss=weighted(np.linspace(0, 1, 20)))
+    train(tmp_path, steps=6, loss=weighted(np.linspace(0, 1, 20)))
+    with pytest.warns(UserWarning, match="was saved by another program"):
+        train(tmp_path, steps=7, loss=weighted(np.linspace(0, 2, 20)))

@@ -145,3 +145,11 @@ def test_an_error_names_the_layer():
     message = r"^layer 1 > layer 0 > embedding\(3, 4\): x must be an array of integers; got"
     with pytest.raises(TypeError, match=message):
         summary(sequential(relu, sequential(embedding(3, 4))), X)
+
+
+def test_a_jitted_init_is_seen_every_time():
+    inner = sequential(dense(3), relu)
+    model = Model(jax.jit(inner.init), jax.jit(inner.apply))
+    first = summary(model, X)
+    assert [row.kind for row in first.rows] == ["dense", "relu"]
+    assert summary(model, X) == first

@@ -374,3 +374,124 @@ def test_values_need_a_function_of_them():
             hyperparameters={"learning_rate": [0.1]},
             steps=1,
         )
+
+
+@pytest.mark.parametrize("name", ["keys", "start"])
+def test_a_hyperparameter_of_any_name_leaves_the_identity_whole(tmp_path, name):
+    pytest.importorskip("orbax.checkpoint")
+
+    def train(keys):
+        return jn.sweep(
+            jn.dense(1),
+            jn.losses.mse,
+            eval(f"lambda {name}: optax.sgd({name})", {"optax": optax}),
+            (X, Y),
+            keys=keys,
+            hyperparameters={name: [0.1, 0.2]},
+            params=jax.vmap(lambda key: jn.dense(1).init(key, X))(keys),
+            steps=3,
+            checkpoint=jn.Checkpoint(tmp_path),
+        )
+
+    train(KEYS[:2])
+    with pytest.raises(ValueError, match=r"^sweep: checkpoint must be of this .* keys: .* start/w"):
+        train(KEYS[2:4])
+
+
+def test_hyperparameters_are_as_wide_as_the_parameters_given(x64):
+    x, y = X.astype(jnp.float32), Y.astype(jnp.float32)
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), NET.init(KEYS[0], x))
+    options = {"steps": 400, "record_every": 400}
+    single = jn.fit(
+        NET, jn.losses.bce, optax.adam(0.1), (x, y), key=KEYS[0], params=params, **options
+    )
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.adam,
+        (x, y),
+        keys=KEYS[:1],
+        hyperparameters={"learning_rate": [0.1]},
+        params=jax.tree.map(lambda leaf: leaf[None], params),
+        **options,
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), result.member(0), single.params
+    )
+
+
+def test_a_member_that_diverged_ends_where_its_single_run_does():
+    options = {"steps": 40, "record_every": 3, "validation": (X, Y), "validate_every": 2}
+    result = jn.sweep(
+        jn.dense(1),
+        jn.losses.mse,
+        optax.sgd,
+        (X, Y),
+        keys=KEYS[:1],
+        hyperparameters={"learning_rate": [0.1, 1e4]},
+        **options,
+    )
+    single = jn.fit(
+        jn.dense(1),
+        jn.losses.mse,
+        optax.sgd(1e4),
+        (X, Y),
+        key=KEYS[0],
+        on_divergence="return",
+        **options,
+    )
+    for found, expected in (
+        (result.history, single.history),
+        (result.evaluations, single.validation),
+    ):
+        kept = len(expected["loss"])
+        np.testing.assert_allclose(found["loss"][1, :kept], expected["loss"], rtol=1e-5)
+        assert np.isnan(found["loss"][1, kept:]).all()
+        assert np.isfinite(found["loss"][0]).all()
+    assert result.table()[1]["loss"] == pytest.approx(float(single.history["loss"][-1]))
+
+
+def test_the_best_by_a_metric_of_several_values_is_not_defined():
+    result = jn.sweep(
+        NET,
+        jn.losses.bce,
+        optax.sgd(0.1),
+        (X, Y),
+        keys=KEYS,
+        steps=1,
+        validation=(X, Y),
+        metrics={"errors": lambda p, y: jnp.abs(p - y)[:, 0]},
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"^Sweep.best: column must hold one number a member; got float32\[4\]. Choose with "
+        r"sweep.validation, or reduce the metric with .mean\(\).$",
+    ):
+        result.best("validation_errors")
+
+
+def test_a_model_without_parameters_can_be_stopped():
+    result = jn.sweep(
+        jn.sequential(jn.sigmoid),
+        jn.losses.mse,
+        optax.sgd(0.1),
+        (Y, Y),
+        keys=KEYS[:3],
+        steps=10,
+        validation=(Y, Y),
+        stop=jn.Stop(patience=2),
+    )
+    assert result.stopped_at.tolist() == [3, 3, 3]
+
+
+def test_the_bar_shows_the_median_of_the_members_that_are_finite(capsys):
+    jn.sweep(
+        jn.dense(1),
+        lambda p, y: jnp.where(p.sum() > 0, jnp.nan, 0.25),
+        optax.sgd(0.1),
+        (X, Y),
+        keys=jax.random.split(jax.random.key(0), 20),
+        steps=50,
+        progress=True,
+    )
+    assert "loss=0.25" in capsys.readouterr().err

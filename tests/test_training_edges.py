@@ -12,7 +12,9 @@ import optax
 import pytest
 
 import jaxnets as jn
+from jaxnets.training.batching import make_batching
 from jaxnets.training.compiled import MOST_KEPT, compiled_for
+from jaxnets.training.loop import MOST_STEPS, make_schedule
 
 X, Y = jn.data.xor()
 KEY = jax.random.key(0)
@@ -273,3 +275,82 @@ def test_questions_to_a_sweep_that_make_no_sense():
         TypeError, match=r"^Sweep\.success_rate: criterion must return one truth value for a member"
     ):
         result.success_rate(lambda params: NET.apply(params, X) > 0)
+
+
+def doubling(record_every, **options):
+    """Parameters that double at every step, until float32 cannot hold the loss."""
+    model = jn.Model(
+        lambda key, x: {"w": jnp.ones(())}, lambda params, x, *, key=None: params["w"] * x
+    )
+    with pytest.raises(jn.TrainingDiverged) as caught:
+        jn.fit(
+            model,
+            lambda p, y: p.sum(),
+            optax.sgd(1.0),
+            (np.ones((1, 1), np.float32),) * 2,
+            key=KEY,
+            steps=1000,
+            value_and_grad=lambda params, x, y: (params["w"], {"w": -params["w"]}),
+            record_every=record_every,
+            **options,
+        )
+    return caught.value
+
+
+@pytest.mark.parametrize("record_every", [1, 63, 64, 126, 127, 1000])
+@pytest.mark.parametrize("progress", [False, True])
+def test_the_loss_before_divergence_is_exact_wherever_chunks_end(record_every, progress):
+    error = doubling(record_every, progress=progress)
+    assert (error.step, error.loss) == (127, 2.0**126)
+
+
+def test_a_resumed_run_that_diverges_at_once_says_no_loss_that_was_not_the_last(tmp_path):
+    pytest.importorskip("orbax.checkpoint")
+    first = doubling(100, checkpoint=jn.Checkpoint(tmp_path))
+    again = doubling(100, checkpoint=jn.Checkpoint(tmp_path))
+    assert (first.step, first.loss) == (127, 2.0**126)
+    assert (again.step, again.loss) == (127, None)
+    assert "loss before it not recorded" in str(again)
+
+
+@pytest.mark.parametrize("name", ["record_every", "validate_every"])
+def test_what_is_never_due_happens_as_often_as_that(name):
+    options = {"key": KEY, "steps": 3, "validation": (X, Y), name: 10**12}
+    result = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), **options)
+    found = result.history if name == "record_every" else result.validation
+    assert found["step"].tolist() == ([0] if name == "record_every" else [])
+
+
+def test_blocks_end_where_the_longest_run_does():
+    batching = make_batching("fit", (X, Y), None, drop_last=False)
+    schedule = make_schedule(batching, 10**12, 10**12, ())
+    at = jnp.int32(MOST_STEPS - 50)
+    assert int(schedule.block_end(at, MOST_STEPS)) == MOST_STEPS
+
+
+def test_large_rows_are_held_one_by_one():
+    """A metric of a megabyte: 4,096 rows of it would take four gigabytes."""
+    large = jax.ShapeDtypeStruct((2**18,), "float32")
+    batching = make_batching("fit", (X, Y), None, drop_last=False)
+    assert make_schedule(batching, 1, 1, {"m": large}).capacity == 64
+    assert make_schedule(batching, 1, 1, {"m": large}, members=1000).capacity == 1
+    assert make_schedule(batching, 1, 1, {}).capacity == 4096
+
+
+def test_a_run_of_large_rows_is_whole():
+    def spread(p, y):
+        return jnp.broadcast_to(p.mean(), 2**22)
+
+    options = {"key": KEY, "steps": 9, "validation": (X, Y)}
+    plain = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), **options)
+    large = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), metrics={"m": spread}, **options)
+    np.testing.assert_array_equal(large.validation["loss"], plain.validation["loss"])
+    assert large.validation["m"].shape == (9, 2**22)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_data_of_another_byte_order_are_the_same_numbers(dtype):
+    options = {"key": KEY, "steps": 5}
+    found = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (np.asarray(X).astype(dtype), Y), **options)
+    expected = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), **options)
+    jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)

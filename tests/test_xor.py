@@ -161,7 +161,7 @@ BAD = {
     "--hidden 2.",
     "--optimizer foo": "--optimizer must be one of sgd, momentum, adam, adamw, rmsprop; got foo. "
     "Pass one of them.",
-    "--steps 0": "--steps must be a whole number from 1 to 2147483647; got 0. Pass 1, for example.",
+    "--steps 0": "--steps must be a whole number from 1 to 1073741824; got 0. Pass 1, for example.",
     "--seeds 0": "--seeds must be a whole number from 1 to 1000000; got 0. Pass 1, for example.",
     "--seeds 1000001": "--seeds must be a whole number from 1 to 1000000; got 1000001. Pass 1, for "
     "example.",
@@ -256,3 +256,24 @@ def test_another_error_of_the_device_is_not_called_memory():
 def test_the_seeds_of_many_networks_are_said(capsys):
     _, out, _ = call(capsys, *SHORT, "--seeds", "3", "--seed", "5")
     assert "diverged; seeds 5 to 7" in out
+
+
+def test_many_single_layers_are_judged_by_what_is_said(capsys):
+    arguments = [
+        "--net",
+        "single",
+        "--seeds",
+        "5",
+        "--steps",
+        "2",
+        "--log-every",
+        "1",
+        "--lr",
+        "1000",
+    ]
+    assert xor.main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["solved"] == 0
+    assert report["criterion"] == (
+        "a single layer does not solve XOR: no network has all four outputs right"
+    )

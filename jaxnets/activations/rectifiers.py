@@ -102,7 +102,9 @@ def leaky_relu(x: jax.Array, *, negative_slope: float = 0.01) -> jax.Array:
       Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
       2013.
     """
-    return jnp.where(x > 0, x, negative_slope * x)
+    # A slope of 0 has a limit at -inf, which 0 times infinity has not.
+    left = negative_slope * x if negative_slope else jnp.zeros_like(x)
+    return jnp.where(x > 0, x, left)
 
 
 @elementwise()

@@ -13,6 +13,9 @@ from jaxnets.checks import (
 
 __all__ = ["hard_sigmoid", "hard_tanh", "log_sigmoid", "sigmoid", "softplus", "softsign", "tanh"]
 
+LINEAR = 1000.0
+"""From here on softplus(x) is x in every dtype."""
+
 
 @elementwise()
 def sigmoid(x: jax.Array) -> jax.Array:
@@ -104,7 +107,9 @@ def softplus(x: jax.Array, *, beta: float = 1.0) -> jax.Array:
       Dugas et al., "Incorporating second-order functional knowledge for better option
       pricing", 2001.
     """
-    return exact_softplus(beta * x) / beta
+    # Beyond it beta x may overflow.
+    limit = LINEAR / beta
+    return jnp.where(x >= limit, x, exact_softplus(beta * jnp.minimum(x, limit)) / beta)
 
 
 @elementwise()

@@ -13,10 +13,13 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
+from jaxnets.training.loop import MOST_STEPS
+
 __all__ = [
     "Parser",
     "add_precision_flag",
     "add_training_flags",
+    "any_seed",
     "check_rates",
     "device_and_precision",
     "fraction",
@@ -30,6 +33,8 @@ __all__ = [
 ]
 
 LARGEST_WIDTH = 65_536
+
+MOST_EPOCHS = 1_000_000
 
 MOST_SEEDS = 1_000_000
 """Networks trained at once, at most."""
@@ -90,7 +95,7 @@ def refuse(rule: str, value: str, remedy: str) -> NoReturn:
     raise argparse.ArgumentTypeError(f"must {rule}; got {value}. {remedy}")
 
 
-def whole_number(minimum: int, maximum: int = 2**31 - 1) -> Callable[[str], int]:
+def whole_number(minimum: int, maximum: int = MOST_STEPS) -> Callable[[str], int]:
     """An argument type: a whole number from ``minimum`` to ``maximum``."""
 
     def parse(text: str) -> int:
@@ -104,6 +109,10 @@ def whole_number(minimum: int, maximum: int = 2**31 - 1) -> Callable[[str], int]
         return number
 
     return parse
+
+
+any_seed = whole_number(0, 2**31 - 1)
+"""An argument type: a seed."""
 
 
 def positive_number(text: str) -> float:
@@ -180,11 +189,12 @@ def add_training_flags(
     ``--log-every`` then.
     """
     add = parser.add_argument
-    add("--seed", type=whole_number(0), default=seed, help="of the weights (%(default)s)")
+    add("--seed", type=any_seed, default=seed, help="of the weights (%(default)s)")
     if steps is not None:
         add("--steps", type=whole_number(1), default=steps, help="updates (%(default)s)")
     else:
-        add("--epochs", type=whole_number(1), default=epochs, metavar="N", help=epochs_help)
+        number = whole_number(1, MOST_EPOCHS)
+        add("--epochs", type=number, default=epochs, metavar="N", help=epochs_help)
     add("--lr", type=positive_number, default=lr, help="learning rate (%(default)s)")
     add("--optimizer", choices=optimizers, default=optimizer, help="update rule (%(default)s)")
     add(

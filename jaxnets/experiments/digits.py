@@ -116,7 +116,7 @@ def run(config: Config, *, progress: bool = False) -> Result:
         "test_accuracy": test["accuracy"],
         "metrics": {"test_accuracy": test["accuracy"], "test_loss": test["loss"]},
         "images": {"train": len(images.train[1]) - _held_out(images), "test": len(images.test[1])},
-        "history": _history(config, result),
+        "history": _history(result),
         "confusion_matrix": test["confusion"].tolist(),
         "wrong": test["wrong"],
         "diverged_at": int(result.state.step) if diverged else None,
@@ -155,8 +155,8 @@ def _trained(config: Config, model: Model, images: LabelledImages, progress: boo
     )
 
 
-def _history(config: Config, result: Fit) -> dict[str, list[float]]:
-    """One record every ``log_every`` epochs; the training loss is the mean of the batches since."""
+def _history(result: Fit) -> dict[str, list[float]]:
+    """One record an evaluation; the training loss is the mean of the batches since the last."""
     validation = result.validation
     if not len(validation) or not len(validation["step"]):
         return {"epoch": [], "loss": [], "validation_loss": [], "validation_accuracy": []}

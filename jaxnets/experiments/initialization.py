@@ -20,6 +20,7 @@ from jaxnets.activations import relu, tanh
 from jaxnets.experiments.command_line import (
     MOST_SEEDS,
     Parser,
+    any_seed,
     positive_numbers,
     run_as_program,
     whole_number,
@@ -240,7 +241,7 @@ def add_flags(parser: Parser) -> None:
     help_rates = f"learning rates to compare ({rates})"
     many = whole_number(1, MOST_SEEDS)
     add("--seeds", type=many, default=default.seeds, metavar="N", help="(%(default)s)")
-    add("--seed", type=whole_number(0), default=default.seed, help="the first (%(default)s)")
+    add("--seed", type=any_seed, default=default.seed, help="the first (%(default)s)")
     add("--steps", type=whole_number(1), default=default.steps, help="updates (%(default)s)")
     add("--lr", type=positive_numbers, default=default.lr, metavar="A,B,...", help=help_rates)
     add("--optimizer", choices=OPTIMIZERS, help="compare this one only (all of them)")

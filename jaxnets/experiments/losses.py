@@ -23,8 +23,8 @@ from jaxnets.checks import ArgumentValueError
 from jaxnets.experiments.command_line import (
     Parser,
     add_precision_flag,
+    any_seed,
     run_as_program,
-    whole_number,
 )
 from jaxnets.experiments.runner import Experiment, Result, run_experiment
 from jaxnets.parity.formulas import LOSSES as BY_HAND
@@ -280,9 +280,8 @@ def _label_contours(ax: Any, lines: Any, span: tuple[float, float]) -> None:
 
 def add_flags(parser: Parser) -> None:
     """The flags of this experiment."""
-    parser.add_argument(
-        "--seed", type=whole_number(0), default=777, help="of the random logits (%(default)s)"
-    )
+    help_seed = "of the random logits (%(default)s)"
+    parser.add_argument("--seed", type=any_seed, default=777, help=help_seed)
     add_precision_flag(parser)
 
 

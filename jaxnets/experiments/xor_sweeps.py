@@ -13,9 +13,9 @@ from jaxnets.activations import sigmoid
 from jaxnets.combinators import sequential
 from jaxnets.layers import dense
 from jaxnets.model import Initializer, Model, Params
-from jaxnets.training import sweep
+from jaxnets.training import Sweep, sweep
 
-__all__ = ["Outcome", "two_unit_net", "xor_outcome"]
+__all__ = ["Outcome", "solves_xor", "two_unit_net", "xor_outcome"]
 
 
 class Outcome(NamedTuple):
@@ -73,17 +73,24 @@ def xor_outcome(
         steps=steps,
         record_every=record_every,
     )
-    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
-    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
     shape = (len(inits), len(seeds), len(rates))
     return Outcome(
-        (right & (result.diverged_at < 0)).reshape(shape),
+        solves_xor(model, result).reshape(shape),
         _difference_of_units(result.params).reshape(shape),
         result.history["loss"].reshape(*shape, -1),
         result.history["step"],
         result.params,
         result.seconds,
     )
+
+
+def solves_xor(model: Model, result: Sweep) -> np.ndarray:
+    """Which members have stayed finite and put all four outputs on the right side of 0.5."""
+    x, y = data.xor()
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
+    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
+    solved: np.ndarray = right & (result.diverged_at < 0)
+    return solved
 
 
 def _starts(initializer: Initializer, keys: Any, x: Any) -> Params:

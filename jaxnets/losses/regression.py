@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets.checks import check_nonnegative, check_positive
 from jaxnets.losses.contract import elementwise, loss_function, reduced
@@ -209,7 +210,8 @@ def smooth_l1(
     beta = check_nonnegative("smooth_l1", "beta", beta, example=1.0)
     predictions, targets, weights = elementwise("smooth_l1", predictions, targets, weights)
     errors = predictions - targets
-    values = _absolute(errors) if beta == 0 else _huber(errors, beta) / beta
+    no_parabola = beta < np.finfo(errors.dtype).tiny
+    values = _absolute(errors) if no_parabola else _huber(errors, beta) / beta
     return reduced("smooth_l1", values, weights, reduction)
 
 

@@ -10,10 +10,10 @@ its tolerance grows with the leaf.
 import math
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxnets.checks import describe
+from jaxnets.training.paths import named_leaves
 
 __all__ = ["FLOOR", "LeafError", "largest_error", "leaf_error", "leaves"]
 
@@ -44,10 +44,7 @@ class LeafError(NamedTuple):
 
 def leaves(**trees: Any) -> dict[str, Any]:
     """The leaves of pytrees by path; the path begins with the name of the tree."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(trees)
-    }
+    return named_leaves(trees)
 
 
 def leaf_error(path: str, found: Any, expected: Any) -> LeafError:

@@ -123,7 +123,7 @@ class CheckpointStore:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, function: str = "fit") -> None:
-        import_orbax()
+        import_orbax(function)
         self._function = function
         self._folder = Path(checkpoint.directory).absolute()
         # Whatever is in here is being made or deleted, so a leftover of a kill is worth nothing.
@@ -221,7 +221,7 @@ class CheckpointStore:
     def _warn_of_refused(self, used: Path) -> None:
         for folder, reason in self._refused.items():
             warnings.warn(
-                f"fit: the checkpoint {folder} is damaged ({reason}) and not used; "
+                f"{self._function}: the checkpoint {folder} is damaged ({reason}) and not used; "
                 f"the run goes on from {used.name}.",
                 stacklevel=3,
             )

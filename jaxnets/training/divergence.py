@@ -17,9 +17,11 @@ class TrainingDiverged(ArithmeticError):
 
     Attributes:
       step: The step at which that happened.
-      loss: The loss of the step before it, or None if it was the first one.
-      path: The first parameter, in the order of the layers, whose gradient was not finite there,
-        such as ``"0/w"``, or else whose update was not; None if neither was so for any.
+      loss: The loss of the step before it, or None if it was the first one, or the first after
+        a run was resumed and no record is of the step before.
+      path: The first parameter, in the order of the names with numbers by value, whose gradient
+        was not finite there, such as ``"0/w"``, or else whose update was not; None if neither
+        was so for any.
       state: The last finite state, before that step's update.
       result: The `Fit` up to it, with everything recorded and status ``"diverged"``.
     """
@@ -33,7 +35,9 @@ class TrainingDiverged(ArithmeticError):
         self.path = path
         self.loss = loss
         self.step = int(result.state.step)
-        before = "no loss before" if loss is None else f"loss before {loss:g}"
+        before = "no loss before" if not self.step else "loss before it not recorded"
+        if loss is not None:
+            before = f"loss before {loss:g}"
         super().__init__(
             f"fit: {what or 'the loss'} stopped being finite at step {self.step} ({before}). Lower "
             "the learning rate or check the data; error.result holds the run up to there."

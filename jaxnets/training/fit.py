@@ -20,7 +20,7 @@ from jaxnets.training.functions import check_compilable, check_functions, check_
 from jaxnets.training.history import History
 from jaxnets.training.host import Ended, Failure, Run, run_on_host
 from jaxnets.training.keys import one_key
-from jaxnets.training.loop import Schedule
+from jaxnets.training.loop import make_schedule
 from jaxnets.training.optimizers import Freeze, wrapped_optimizer
 from jaxnets.training.program import Program, initial_state, loss_and_gradient_at, run_chunk
 from jaxnets.training.resume import run_identity
@@ -35,9 +35,6 @@ from jaxnets.training.step import TrainState, ValueAndGrad
 from jaxnets.training.task import Task, load_task
 
 __all__ = ["Fit", "fit"]
-
-CAPACITY = 4096
-"""Records held on the device before the host collects them."""
 
 
 class Fit(NamedTuple):
@@ -190,9 +187,9 @@ def fit(
     shapes = initial_shapes(model, key, task.data[0])
     if params is not None:
         check_params("fit", params, shapes)
-    check_fit_together("fit", model, loss, value_and_grad, task, shapes, key)
+    row = check_fit_together("fit", model, loss, value_and_grad, task, shapes, key)
     check_update("fit", plain, shapes)
-    schedule = Schedule(task.batching, record_every, evaluate_every, CAPACITY)
+    schedule = make_schedule(task.batching, record_every, evaluate_every, row)
     program = Program(
         model, loss, optimizer, value_and_grad, gradient_norm, schedule, task.evaluation
     )
@@ -239,11 +236,11 @@ def _run(
 def _error(program: Program, task: Task, result: Fit, failure: Failure) -> TrainingDiverged:
     """The error that says what stopped being finite."""
     look = loss_and_gradient_at(program)
-    if failure.before is None:
-        losses = result.history["loss"]
-        before = float(losses[-1]) if len(losses) else None
-    else:
+    before = None
+    if failure.before is not None:
         before = float(look(failure.before, task.data)[0])
+    elif (recorded := result.history["step"] == result.state.step - 1).any():
+        before = float(result.history["loss"][recorded].item())
     value, gradient = look(result.state, task.data)
     return diverged(result, before, value, gradient, failure.after.params)
 

@@ -1,8 +1,6 @@
 """What the host does between the chunks of a run: collect, save, show and stop."""
 
-import re
 import time
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxnets.training.checkpoint import PROGRAM, Checkpoint
+from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.loop import Chunk, Schedule, Table
 from jaxnets.training.resume import Columns, Progress, Saver, open_saver
 
@@ -98,13 +97,13 @@ def _run_chunks(
     schedule = run.schedule
     looks_in = run.progress or run.checkpoint is not None or run.seconds is not None
     size = schedule.record_every if looks_in else schedule.longest_chunk
-    failure = None
+    earlier = failure = None
     at = int(progress.state.step)
     with tqdm(total=run.steps, initial=at, disable=not run.progress, unit="step") as bar:
         while not (status := _status(run, progress, failure, time.perf_counter() - began)):
             started = time.perf_counter()
             stop = min(at + size, run.steps, saver.next_save(at))
-            progress, failure = _run_chunk(run, progress, stop)
+            (progress, failure), earlier = _run_chunk(run, progress, stop, earlier), progress
             made, at = int(progress.state.step) - at, int(progress.state.step)
             pace = made / (time.perf_counter() - started)
             saver.save_if_due(progress)
@@ -114,11 +113,16 @@ def _run_chunks(
     return progress, failure, status
 
 
-def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Failure | None]:
-    """One chunk, up to the first step that is not finite if there is one."""
+def _run_chunk(
+    run: Run, progress: Progress, stop: int, earlier: Progress | None
+) -> tuple[Progress, Failure | None]:
+    """One chunk, up to the first step that is not finite if there is one.
 
-    def advance(stop: int) -> Chunk:
-        return run.advance(progress.state, progress.best, stop)
+    ``earlier`` is how far the run had come one chunk before, if there was one.
+    """
+
+    def advance(stop: int, start: Progress = progress) -> Chunk:
+        return run.advance(start.state, start.best, stop)
 
     chunk = advance(stop)
     if chunk.finite:
@@ -132,7 +136,11 @@ def _run_chunk(run: Run, progress: Progress, stop: int) -> tuple[Progress, Failu
         # The step before is the likely one; after that, halves.
         middle = high - 1 if high >= bad - 1 else (low + high) // 2
         low, high = (middle, high) if advance(middle).finite else (low, middle)
-    before = advance(low - 1).state if low > start else None
+    before = None
+    if low > start:
+        before = advance(low - 1).state
+    elif earlier is not None:
+        before = advance(low - 1, earlier).state
     return _after(run.schedule, progress, advance(low)), Failure(before, advance(high).state)
 
 
@@ -159,10 +167,8 @@ def _start(run: Run) -> Progress:
 
 def _identity(run: Run, start: Progress) -> dict[str, str]:
     """What must be equal for a checkpoint to be of this run, and what should be: the program."""
-    program = str(jax.make_jaxpr(run.advance)(start.state, start.best, 0))
-    # Functions are printed with the place in memory that they happen to have.
-    text = re.sub(r" at 0x[0-9a-f]+", "", program)
-    return {**run.identity(start), PROGRAM: f"crc32 {zlib.crc32(text.encode()):08x}"}
+    program = jax.make_jaxpr(run.advance)(start.state, start.best, 0)
+    return {**run.identity(start), PROGRAM: fingerprint(program)}
 
 
 def _no_rows(table: Table) -> Columns:
@@ -202,8 +208,9 @@ def _extended(columns: Columns, rows: Columns) -> Columns:
 
 
 def _move(bar: tqdm, steps: int, progress: Progress) -> None:
-    if len(losses := progress.history["loss"]):
-        bar.set_postfix(loss=f"{np.median(losses[-1]):.6g}", refresh=False)
+    losses = progress.history["loss"][-1:]
+    if len(finite := losses[np.isfinite(losses)]):
+        bar.set_postfix(loss=f"{np.median(finite):.6g}", refresh=False)
     bar.update(steps)
 
 

@@ -97,7 +97,8 @@ def _narrowed(function: str, label: str, leaf: Any, remedy: str) -> jax.Array | 
     if isinstance(leaf, jax.Array) and not _cheap_to_read(leaf) and _finite_on_device(leaf):
         return leaf
     array = np.asarray(leaf)
-    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    dtype = _dtype_in_jax(function, label, array)
     with np.errstate(over="ignore"):
         narrow = array.astype(dtype, copy=False)
     if dtype != array.dtype:
@@ -105,6 +106,15 @@ def _narrowed(function: str, label: str, leaf: Any, remedy: str) -> jax.Array | 
     if jnp.issubdtype(dtype, jnp.inexact) and not _sums_to_finite(narrow):
         _fail_at(function, label, "be finite", array, ~np.isfinite(narrow), remedy)
     return leaf if isinstance(leaf, jax.Array) else narrow
+
+
+def _dtype_in_jax(function: str, label: str, array: np.ndarray) -> Any:
+    """The dtype that an array has once it is JAX's."""
+    try:
+        return jax.dtypes.canonicalize_dtype(array.dtype)
+    except TypeError:  # long double, for one
+        remedy = "Convert it with x.astype(np.float32)."
+        fail(function, label, "be of a dtype that JAX has", array, remedy, error=ArgumentTypeError)
 
 
 def _check_fits(function: str, label: str, array: np.ndarray, narrow: np.ndarray) -> None:

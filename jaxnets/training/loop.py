@@ -5,6 +5,7 @@ them, and a call that asks for none compiles and returns at once. What a step is
 or for thousands in lockstep, is the caller's.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,19 @@ from jax import lax
 
 from jaxnets.training.batching import Batching
 
-__all__ = ["Chunk", "Schedule", "Steps", "run_steps"]
+__all__ = ["MOST_STEPS", "Chunk", "Schedule", "Steps", "make_schedule", "run_steps"]
+
+MOST_STEPS = 2**30
+"""Steps of a run, at most: their number is an int32, and so is the end of the block after it."""
+
+MOST_ROWS = 4096
+"""Rows of a table held on the device before the host collects them, at most."""
+
+HELD_BYTES = 2**26
+"""Bytes of a table, at most, unless one row alone has more."""
+
+RECORD_BYTES = 16
+"""Bytes of a record: a loss and a norm."""
 
 PAGE = 32
 """Consecutive records that a block collects before they go to the table. XLA compiles a loop over
@@ -53,6 +66,25 @@ class Schedule(NamedTuple):
         return jnp.stack(ends).min()
 
 
+def make_schedule(
+    batching: Batching, record_every: int, evaluate_every: int, row: Any, *, members: int = 1
+) -> Schedule:
+    """A `Schedule` whose tables hold many rows where they are small, and few large ones.
+
+    Args:
+      batching: How an epoch is dealt out.
+      record_every: Steps between records; any number beyond the longest run does as well.
+      evaluate_every: Steps between evaluations, 0 for none.
+      row: The shapes of what one evaluation of one network gives; a record is small.
+      members: How many networks are trained in lockstep.
+    """
+    size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
+    capacity = max(1, min(MOST_ROWS, HELD_BYTES // (members * max(size, RECORD_BYTES))))
+    return Schedule(
+        batching, min(record_every, MOST_STEPS), min(evaluate_every, MOST_STEPS), capacity
+    )
+
+
 class Steps(NamedTuple):
     """What the steps of a run are; the caller's part of the program.
 
@@ -81,10 +113,9 @@ class Table(NamedTuple):
     rows: jax.Array
 
     @classmethod
-    def empty(cls, capacity: int, row: dict[str, Any]) -> "Table":
-        """A table for rows of these shapes and dtypes."""
-        # One page more than the capacity, for a page is written whole however little it holds.
-        return cls(_zeros(capacity + PAGE, row), jnp.zeros((), jnp.int32))
+    def empty(cls, rows: int, row: dict[str, Any]) -> "Table":
+        """A table of so many rows of these shapes and dtypes."""
+        return cls(_zeros(rows, row), jnp.zeros((), jnp.int32))
 
     def add(self, page: dict[str, Any], count: Any) -> "Table":
         """The table with ``count`` rows of a page more; the rest is written over by the next."""
@@ -135,7 +166,9 @@ def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any
     # No epoch has the number -1, so the first block draws.
     order, order_epoch = jnp.zeros(shape.shape, shape.dtype), jnp.array(-1, jnp.int32)
     metrics = jax.eval_shape(steps.advance, state, order)[2]
-    records = evaluations = Table.empty(schedule.capacity, metrics)
+    # One page more than the capacity, for a page is written whole however little it holds.
+    records = Table.empty(schedule.capacity + PAGE, metrics)
+    evaluations = Table.empty(0, metrics)
     if steps.evaluate is not None:
         row = jax.eval_shape(steps.evaluate, state, best)[0]
         evaluations = Table.empty(schedule.capacity, row)

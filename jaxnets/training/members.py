@@ -115,7 +115,10 @@ def start_members(
 def no_endings(program: SweepProgram, members: Members) -> Endings:
     """What stands before the first evaluation."""
     params = members_first(program, members.params)
-    return Endings(jax.vmap(no_best)(params), jnp.full_like(members.diverged_at, -1), params)
+    none = jnp.full_like(members.diverged_at, -1)
+    # Mapped over these too, for a model may have no parameters.
+    best = jax.vmap(lambda params, _: no_best(params))(params, none)
+    return Endings(best, none, params)
 
 
 def members_first(program: SweepProgram, params: Any) -> Any:
@@ -164,7 +167,7 @@ def _judged(
 ) -> tuple[dict[str, jax.Array], Endings | None, jax.Array]:
     """The evaluation of every member, what has ended by it and whether any runs on."""
     params = members_first(program, members.params)
-    row = _evaluated(program, params, validation)
+    row = _evaluated(program, params, members.diverged_at, validation)
     if endings is None:
         return row, None, jnp.array(True)
     assert program.evaluation is not None
@@ -195,16 +198,18 @@ def _chosen(flags: jax.Array, new: Any, old: Any) -> Any:
     )
 
 
-def _evaluated(program: SweepProgram, params: Any, validation: Any) -> Any:
-    """The evaluation of every member; ``params`` have the members first."""
+def _evaluated(program: SweepProgram, params: Any, diverged_at: Any, validation: Any) -> Any:
+    """The evaluation of every member; ``params``, which may be none, have the members first."""
     assert program.evaluation is not None
     evaluation = program.evaluation
     # One member after the other: the predictions of all at once may be large.
-    return jax.lax.map(lambda member: evaluate(evaluation, member, validation), params)
+    return jax.lax.map(
+        lambda member: evaluate(evaluation, member[0], validation), (params, diverged_at)
+    )
 
 
 evaluate_members = compiled_for(_evaluated)
-"""``evaluate_members(program)(params, validation)``."""
+"""``evaluate_members(program)(params, diverged_at, validation)``."""
 
 
 def _member_step(

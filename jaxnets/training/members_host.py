@@ -53,7 +53,7 @@ def run_batch(run: MembersRun, labels: Columns, checkpoint: Checkpoint | None) -
     chosen = labels["seed"]
     keys = run.keys[chosen]
     hyperparameters = {name: column for name, column in labels.items() if name != "seed"}
-    dtype = _parameter_dtype(program, keys, run)
+    dtype = _parameter_dtype(run)
     values = {name: jnp.asarray(column, dtype) for name, column in hyperparameters.items()}
     params = None if run.params is None else jax.tree.map(lambda leaf: leaf[chosen], run.params)
 
@@ -75,7 +75,7 @@ def run_batch(run: MembersRun, labels: Columns, checkpoint: Checkpoint | None) -
                 run.task.data,
                 run.task.validation,
                 begun,
-                {"keys": keys, "start": params, **hyperparameters},
+                {"keys": keys, "start": params, "hyperparameters": hyperparameters},
             ),
             steps=run.task.steps,
             seconds=None if run.stop is None else run.stop.seconds,
@@ -86,12 +86,13 @@ def run_batch(run: MembersRun, labels: Columns, checkpoint: Checkpoint | None) -
     return _result(run, labels, ended)
 
 
-def _parameter_dtype(program: SweepProgram, keys: Any, run: MembersRun) -> Any:
+def _parameter_dtype(run: MembersRun) -> Any:
     """The dtype that a Python number takes beside the parameters."""
-    shapes = jax.eval_shape(program.model.init, keys[0], run.task.data[0])
-    floating = [
-        leaf.dtype for leaf in jax.tree.leaves(shapes) if jnp.issubdtype(leaf.dtype, jnp.floating)
-    ]
+    params = run.params
+    if params is None:
+        params = jax.eval_shape(run.program.model.init, run.keys[0], run.task.data[0])
+    dtypes = [jnp.result_type(leaf) for leaf in jax.tree.leaves(params)]
+    floating = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
     return jnp.result_type(*floating) if floating else None
 
 
@@ -121,9 +122,12 @@ def _result(run: MembersRun, labels: Columns, ended: Ended) -> Sweep:
         stopped_at[(stopped_at < 0) & (diverged_at < 0)] = int(members.step)
     scores = {}
     if program.evaluation is not None:
-        scores = jax.tree.map(np.asarray, evaluate_members(program)(params, run.task.validation))
+        evaluated = evaluate_members(program)(params, members.diverged_at, run.task.validation)
+        scores = jax.tree.map(np.asarray, evaluated)
     # A loss is recorded before its step's update, an evaluation after it.
-    over = np.where(stopped_at < 0, run.task.steps, stopped_at)
+    over = np.full_like(stopped_at, run.task.steps)
+    for ends in (stopped_at, diverged_at):
+        over = np.where(ends < 0, over, ends)
     return Sweep(
         params=params,
         history=_of_members(history, over - 1),

@@ -137,14 +137,18 @@ def _dot_general(primitive: Any, params: Any, values: list[Value]) -> jax.Array 
     (a, a_mapped), (b, b_mapped) = values
     (left, right), batch_axes = params["dimension_numbers"]
     short = len(left) == 1 and 0 < a.shape[left[0]] <= LARGEST_CONTRACTION
-    if any(batch_axes) or not short or params["preferred_element_type"] not in (None, a.dtype):
+    dtype = params["preferred_element_type"] or a.dtype
+    if any(batch_axes) or not short or not a.dtype == b.dtype == dtype:
         return None
+    # Sums of narrow numbers are made in float32, as dot_general does.
+    wide = jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else dtype
+    a, b = a.astype(wide), b.astype(wide)
     a = jnp.moveaxis(a if a_mapped else a[..., None], left[0], 0)
     b = jnp.moveaxis(b if b_mapped else b[..., None], right[0], 0)
     a_free, b_free = a.shape[1:-1], b.shape[1:-1]
     a = a.reshape(len(a), *a_free, *(1 for _ in b_free), a.shape[-1])
     b = b.reshape(len(b), *(1 for _ in a_free), *b_free, b.shape[-1])
-    return functools.reduce(jnp.add, (a[k] * b[k] for k in range(len(a))))
+    return functools.reduce(jnp.add, (a[k] * b[k] for k in range(len(a)))).astype(dtype)
 
 
 RULES = {

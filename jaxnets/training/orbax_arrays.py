@@ -16,8 +16,11 @@ Shapes = dict[str, tuple[str, list[int]]]
 """Dtype and shape of arrays by name, fit for JSON."""
 
 
-def import_orbax() -> Any:
+def import_orbax(function: str = "fit") -> Any:
     """The module ``orbax.checkpoint``.
+
+    Args:
+      function: The public function that needs it, for the error.
 
     Raises:
       ImportError: If it is not installed, saying how to.
@@ -27,7 +30,7 @@ def import_orbax() -> Any:
             import orbax.checkpoint
     except ImportError as error:
         raise ImportError(
-            f"fit: checkpoint must find the package orbax-checkpoint; got {error}. "
+            f"{function}: checkpoint must find the package orbax-checkpoint; got {error}. "
             "Install it with pip install 'jaxnets[checkpoint]'."
         ) from error
     return orbax.checkpoint

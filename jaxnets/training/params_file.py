@@ -16,6 +16,13 @@ from jaxnets.training.paths import named_leaves, path_name
 
 __all__ = ["load_params", "save_params"]
 
+SAVED = frozenset(
+    """
+    bfloat16 complex64 float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64
+    """.split()  # noqa: SIM905
+)
+"""Dtypes of numbers that a safetensors file gives back as NumPy arrays."""
+
 
 def save_params(params: Params, path: str | PathLike[str]) -> None:
     """Writes parameters to a safetensors file, one entry a path such as ``"0/w"``.
@@ -69,6 +76,9 @@ def _as_path(function: str, path: Any) -> Path:
 def _as_numbers(name: str, leaf: Any) -> np.ndarray:
     """Returns a parameter as an array that safetensors can hold."""
     dtype = leaf.dtype if isinstance(leaf, jax.Array) else np.asarray(leaf).dtype
+    if jnp.issubdtype(dtype, jnp.number) and str(dtype) not in SAVED:
+        rule, remedy = f"be of a dtype that reads back at {name!r}", "Convert it to float32."
+        fail("save_params", "params", rule, describe(leaf), remedy, error=ArgumentTypeError)
     if not (jnp.issubdtype(dtype, jnp.number) or dtype == np.bool_):
         remedy = "Leave it out, or save jax.random.key_data(key) of a PRNG key."
         rule = f"hold numbers at {name!r}"
@@ -116,9 +126,17 @@ def load_params(path: str | PathLike[str], *, like: Params) -> Params:
     expected = named_leaves(like)
     for name in sorted(expected.keys() | found.keys()):
         _check_entry(file, name, expected.get(name), found.get(name))
-    leaves = [jnp.asarray(found[name]) for name in expected]
+    leaves = [_in_jax(file, name, found[name]) for name in expected]
     params: Params = jax.tree.unflatten(jax.tree.structure(like), leaves)
     return params
+
+
+def _in_jax(path: Path, name: str, array: np.ndarray) -> jax.Array:
+    """The array on the device, in its own dtype."""
+    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        rule, remedy = "be of a dtype of 32 bits or fewer", "Load it under jax.enable_x64(True)."
+        fail("load_params", f"{name!r} in {path.name}", rule, array, remedy)
+    return jnp.asarray(array)
 
 
 def _check_entry(path: Path, name: str, expected: Any, found: Any) -> None:

@@ -1,7 +1,6 @@
 """What a run leaves in its checkpoints, and how it is taken up again."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,7 +11,8 @@ import numpy as np
 
 from jaxnets.checks import describe, fail
 from jaxnets.training.checkpoint import Checkpoint, CheckpointStore
-from jaxnets.training.loop import Schedule
+from jaxnets.training.fingerprint import as_array, checksum
+from jaxnets.training.loop import MOST_STEPS, Schedule
 from jaxnets.training.paths import described, named_leaves
 
 __all__ = ["Columns", "Progress", "Saver", "open_saver", "run_identity"]
@@ -82,7 +82,7 @@ class Saver:
     def next_save(self, at: int) -> int:
         """The next step at which a save is due for its number."""
         if not self._every_steps:
-            return 2**31 - 1
+            return MOST_STEPS
         return (at // self._every_steps + 1) * self._every_steps
 
     def save_if_due(self, progress: Progress) -> None:
@@ -97,7 +97,7 @@ class Saver:
         step = int(progress.state.step)
         if self._store is None or step == self._saved_step:
             return
-        arrays = {name: _as_array(leaf) for name, leaf in named_leaves(progress).items()}
+        arrays = {name: as_array(leaf) for name, leaf in named_leaves(progress).items()}
         self._store.save(step, arrays, self._identity)
         self._saved_step, self._saved_at = step, time.monotonic()
 
@@ -163,20 +163,14 @@ def _pair(data: Any) -> dict[str, Any]:
 
 def _values(leaf: Any) -> str:
     """The numbers themselves where they are few."""
-    array = _as_array(leaf)
+    array = as_array(leaf)
     few = array.size <= MOST_SHOWN
     return ",".join(map(str, array.ravel().tolist())) if few else _checksum(array)
 
 
 def _checksum(leaf: Any) -> str:
     """Tells arrays of equal shapes apart."""
-    return f"crc32 {zlib.crc32(np.ascontiguousarray(leaf).view(np.uint8).data):08x}"
-
-
-def _as_array(leaf: Any) -> np.ndarray:
-    """The leaf as plain numbers; a PRNG key as the words that make it."""
-    is_key = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+    return f"crc32 {checksum(leaf):08x}"
 
 
 def _like(leaf: Any, array: np.ndarray) -> Any:

@@ -75,13 +75,18 @@ def check_fit_together(
     task: Task,
     params: Any,
     key: Any,
-) -> None:
-    """Raises unless all functions fit the data; ``params`` are shapes."""
+) -> dict[str, Any]:
+    """Raises unless all functions fit the data; ``params`` are shapes.
+
+    Returns:
+      The shapes of what an evaluation gives, by name; none if there is none.
+    """
     _check_loss(function, model, loss, params, task.data, key)
     if value_and_grad is not None:
         _check_value_and_grad(function, value_and_grad, params, task.data)
-    if task.evaluation is not None and task.validation is not None:
-        _check_evaluation(function, task.evaluation, params, task.validation)
+    if task.evaluation is None or task.validation is None:
+        return {}
+    return _check_evaluation(function, task.evaluation, params, task.validation)
 
 
 def _check_loss(
@@ -192,15 +197,18 @@ def _built_update_of(function: str, build: Callable[..., Any]) -> Callable[..., 
 
 def _check_evaluation(
     function: str, evaluation: Evaluation, params: Any, validation: tuple[Any, Any]
-) -> None:
+) -> dict[str, Any]:
     """Raises unless the model, the loss and the metrics fit the validation data."""
     with inside("validation"):
         predictions = _check_loss(
             function, evaluation.model, evaluation.loss, params, validation, None
         )
+    values = {}
     for name, metric in evaluation.metrics:
         value = output_shapes(function, f"metrics[{name!r}]", metric, predictions, validation[1])
         _check_metric(function, evaluation, name, value)
+        values[name] = value
+    return values
 
 
 def _check_metric(function: str, evaluation: Evaluation, name: str, value: Any) -> None:

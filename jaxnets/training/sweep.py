@@ -16,7 +16,7 @@ from jaxnets.training.evaluation import Stop, steps_between_evaluations
 from jaxnets.training.functions import check_compilable, check_functions
 from jaxnets.training.hyperparameters import combinations, optimizer_builder, value_shapes
 from jaxnets.training.keys import many_keys
-from jaxnets.training.loop import Schedule
+from jaxnets.training.loop import make_schedule
 from jaxnets.training.members import SweepProgram, parameter_count
 from jaxnets.training.members_host import MembersRun, run_batch
 from jaxnets.training.optimizers import Freeze, wrapped_builder
@@ -37,12 +37,6 @@ __all__ = ["sweep"]
 
 SMALL = 4096
 """Parameters of a network up to which members go on the last axis on a CPU."""
-
-MOST_RECORDS = 4096
-"""Records of each member held on the device before the host collects them, at most."""
-
-HELD_LOSSES = 2**24
-"""Recorded losses of all members together held on the device, at most."""
 
 
 def sweep(
@@ -74,10 +68,11 @@ def sweep(
 ) -> Sweep:
     """Trains one network for every key and every combination of hyperparameters, all at once.
 
-    Every member is what `fit` makes of its key and its optimizer, to rounding. Hyperparameters
-    are data of the compiled program: new values compile nothing. A member whose loss or
-    parameters stop being finite is frozen at its last finite state and flagged; the others run
-    on.
+    Every member is what `fit` makes of its key and its optimizer, to rounding; of keys of the
+    generator ``rbg`` JAX draws other numbers for many at once, and members are runs of their own.
+    Hyperparameters are data of the compiled program: new values compile nothing. A member whose
+    loss or parameters stop being finite is frozen at its last finite state and flagged; the
+    others run on.
 
     Args:
       model: The Model to train.
@@ -174,11 +169,10 @@ def sweep(
     if params is not None:
         remedy = "Stack those of all keys with jax.vmap(lambda key: model.init(key, x))(keys)."
         check_params("sweep", params, stacked(shapes, len(keys)), remedy)
-    check_fit_together("sweep", model, loss, value_and_grad, task, shapes, keys[0])
+    row = check_fit_together("sweep", model, loss, value_and_grad, task, shapes, keys[0])
     check_builder("sweep", build, value_shapes(values), shapes)
     batch = min(len(labels["seed"]), batch_members or len(labels["seed"]))
-    capacity = max(1, min(MOST_RECORDS, HELD_LOSSES // batch))
-    schedule = Schedule(task.batching, record_every, every, capacity)
+    schedule = make_schedule(task.batching, record_every, every, row, members=batch)
     last = _members_last_pays(shapes)
     program = SweepProgram(
         model, loss, wrap, value_and_grad, gradient_norm, schedule, task.evaluation, last

@@ -26,7 +26,8 @@ class Sweep(NamedTuple):
       params: The last finite parameters of each member, ``[members, ...]``; with
         ``stop=Stop(patience=...)`` those of its best evaluation.
       history: ``"step"`` and ``"epoch"``, ``[records]``; ``"loss"`` and, if asked for,
-        ``"gradient_norm"``, ``[members, records]``, NaN once a member has stopped early.
+        ``"gradient_norm"``, ``[members, records]``, NaN once a member has stopped early or
+        diverged.
       validation: ``"loss"`` and the metrics of ``params``, ``[members]``; empty without
         validation data.
       evaluations: What was evaluated on the way: ``"step"`` and ``"epoch"``, ``[evaluations]``;
@@ -62,9 +63,10 @@ class Sweep(NamedTuple):
 
     def last_losses(self) -> np.ndarray:
         """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
-        records = len(self.history["step"])
-        before = np.searchsorted(self.history["step"], self.stopped_at)
-        last = np.where(self.stopped_at < 0, records, before) - 1
+        last = np.full(len(self.diverged_at), len(self.history["step"]) - 1)
+        for ends in (self.stopped_at, self.diverged_at):
+            before = np.searchsorted(self.history["step"], ends) - 1
+            last = np.where(ends < 0, last, before)
         padded = np.pad(self.history["loss"], ((0, 0), (0, 1)), constant_values=np.nan)
         losses: np.ndarray = padded[np.arange(len(last)), last]
         return losses
@@ -78,7 +80,8 @@ class Sweep(NamedTuple):
           mode: ``"min"`` or ``"max"``, whichever is better.
 
         Raises:
-          ValueError: If there is no such column, or no member stayed finite.
+          ValueError: If there is no such column, if it holds more than a number a member, or if
+            no member stayed finite.
         """
         names = ["loss", *(f"validation_{name}" for name in self.validation)]
         check_choice("Sweep.best", "column", column, names)
@@ -88,6 +91,10 @@ class Sweep(NamedTuple):
             if column == "loss"
             else self.validation[column.removeprefix("validation_")]
         )
+        if values.ndim != 1:
+            each = jax.ShapeDtypeStruct(values.shape[1:], values.dtype)
+            remedy = "Choose with sweep.validation, or reduce the metric with .mean()."
+            fail("Sweep.best", "column", "hold one number a member", each, remedy)
         ranked = np.where((self.diverged_at < 0) & np.isfinite(values), sign * values, np.inf)
         if not np.isfinite(ranked).any():
             raise ValueError("Sweep.best: no member stayed finite. Lower the learning rates.")

@@ -6,6 +6,7 @@ from jaxnets.checks import check_flag, check_integer, fail
 from jaxnets.training.batching import Batching, make_batching
 from jaxnets.training.evaluation import Evaluation, make_evaluation
 from jaxnets.training.inputs import load_data
+from jaxnets.training.loop import MOST_STEPS
 
 __all__ = ["Task", "load_task"]
 
@@ -66,6 +67,11 @@ def _count_steps(function: str, steps: int | None, epochs: int | None, batching:
             "neither" if steps is None else "both",
             "Pass steps=1000, for example.",
         )
-    if steps is not None:
-        return check_integer(function, "steps", steps, minimum=1)
-    return check_integer(function, "epochs", epochs, minimum=1) * batching.per_epoch
+    name, value, each = "steps", steps, 1
+    if steps is None:
+        name, value, each = "epochs", epochs, batching.per_epoch
+    count = check_integer(function, name, value, minimum=1)
+    if count > (most := MOST_STEPS // each):
+        remedy = f"Pass {name}={most}, and go on from its params in another run."
+        fail(function, name, f"be at most {most}", count, remedy)
+    return count * each

@@ -80,7 +80,7 @@ def _cases(name: str) -> dict[str, Case]:
     if name not in (*LABELLED, "kl_divergence"):
         by_element = rng.uniform(0.5, 2, x.shape)
         cases["weight an element"] = Case(x, {"targets": y, "weights": by_element})
-    special = _label_cases(name, x, y) if name in LABELLED else _element_cases(name, x, y)
+    special = _label_cases(name, x) if name in LABELLED else _element_cases(name, x, y)
     for label, case in special.items():
         cases[label] = case._replace(data={"targets": y, "weights": by_example, **case.data})
     return cases
@@ -140,7 +140,7 @@ def _element_cases(name: str, x: np.ndarray, y: np.ndarray) -> dict[str, Case]:
     return cases.get(name, {})
 
 
-def _label_cases(name: str, x: np.ndarray, y: np.ndarray) -> dict[str, Case]:
+def _label_cases(name: str, x: np.ndarray) -> dict[str, Case]:
     """Labels, class weights, examples to ignore, leading axes and label smoothing."""
     labels = {"targets": np.array([3, 0, 1, 1, 2, 0])}
     by_class = {"class_weights": np.array([0.5, 1.0, 2.0, 4.0])}
