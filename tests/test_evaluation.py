@@ -47,7 +47,7 @@ def test_predictions_in_batches_are_those_of_one_batch(size):
 @pytest.mark.parametrize(
     ("options", "steps"),
     [
-        ({"epochs": 3, "batch_size": 8}, [4, 8, 12]),
+        pytest.param({"epochs": 3, "batch_size": 8}, [4, 8, 12], marks=pytest.mark.slow),
         ({"steps": 3}, [1, 2, 3]),
         ({"steps": 20, "record_every": 3, "validate_every": 2}, [6, 12, 18]),
         ({"epochs": 3, "batch_size": 8, "record_every": 5, "validate_every": 1}, [5, 10]),

@@ -45,7 +45,11 @@ def python_loop(data, *, epochs, batch_size, drop_last):
 
 @pytest.mark.parametrize(
     ("examples", "batch_size", "drop_last"),
-    [(43, 8, False), pytest.param(43, 8, True, marks=pytest.mark.slow), (5, 1, False)],
+    [
+        (43, 8, False),
+        pytest.param(43, 8, True, marks=pytest.mark.slow),
+        pytest.param(5, 1, False, marks=pytest.mark.slow),
+    ],
 )
 def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     data = make_data(examples)

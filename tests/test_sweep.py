@@ -30,7 +30,14 @@ def assert_like_single_run(result, member, key, model, optimizer, **options):
     )
 
 
-@pytest.mark.parametrize("model", [NET, OWN, LARGE], ids=["mlp", "own", "large"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(NET, id="mlp"),
+        pytest.param(OWN, id="own", marks=pytest.mark.slow),
+        pytest.param(LARGE, id="large"),
+    ],
+)
 def test_members_are_single_runs(model):
     options = {"steps": 60, "record_every": 7}
     result = jn.sweep(model, jn.losses.bce, optax.sgd(0.5), (X, Y), keys=KEYS, **options)
@@ -152,7 +159,7 @@ STOPS = {
 @pytest.mark.parametrize(
     ("name", "batch_members"),
     [
-        ("wave", None),
+        pytest.param("wave", None, marks=pytest.mark.slow),
         ("target", 3),
         pytest.param("patience", None, marks=pytest.mark.slow),
         pytest.param("patience", 3, marks=pytest.mark.slow),

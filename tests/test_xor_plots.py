@@ -14,7 +14,7 @@ def visible(figure):
     return [ax for ax in figure.axes if ax.get_visible()]
 
 
-@pytest.mark.parametrize("hidden", [(), (2,), (3, 3)])
+@pytest.mark.parametrize("hidden", [(), (2,), pytest.param((3, 3), marks=pytest.mark.slow)])
 def test_one_network_shows_its_loss_and_its_surface_from_start_to_end(hidden):
     figure = xor.draw(xor.run(xor.Config(hidden=hidden, steps=50, log_every=10, lr=0.5)))
     titles = [ax.get_title() for ax in visible(figure)]
