@@ -269,6 +269,7 @@ def test_second_derivatives_agree_with_central_differences(case):
     np.testing.assert_allclose(ours["second"]["here"], difference, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EVERY)
 def test_transformations_agree_with_the_plain_call(case):
     function = EVERY[case]

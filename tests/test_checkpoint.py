@@ -171,6 +171,7 @@ def test_a_save_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -
                 pass
             else:
                 break
+        store._lock.close()  # as the end of a process does
         survivors.append(latest_step(folder))
         assert set(names(folder)) <= {"step-0000000010", "step-0000000020"}
     assert survivors == sorted(survivors)

@@ -68,6 +68,7 @@ def test_arguments_have_the_names_of_the_contract(loss):
     assert parameters["reduction"].default == "mean"
 
 
+@pytest.mark.slow
 @each_loss
 def test_jit_and_vmap_agree_with_plain_calls(loss):
     predictions, targets = in_dtype(example(loss), "float32")

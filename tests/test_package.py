@@ -21,7 +21,7 @@ PACKAGE = ROOT / "jaxnets"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    {"model", "checks"},
+    {"model", "checks", "process"},
     {"initializers", "activations", "losses", "metrics"},
     {"layers", "normalization", "combinators", "children", "precision", "summary"},
     {"data", "training"},

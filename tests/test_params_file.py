@@ -237,3 +237,18 @@ def test_float64_is_not_narrowed_without_a_word(file):
     )
     with jax.enable_x64(True):
         assert_equal(load_params(file, like=params), params)
+
+
+def test_the_name_that_the_format_keeps_for_itself_is_refused(file):
+    with pytest.raises(ArgumentValueError, match="have another name than '__metadata__'"):
+        save_params({"__metadata__": jnp.ones(1)}, file)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise safetensors.SafetensorError("Permission denied")
+
+    monkeypatch.setattr("jaxnets.training.params_file.save_file", refuse)
+    file = tmp_path / "a.safetensors"
+    with pytest.raises(OSError, match=r"^save_params: path must name a file that can be written"):
+        save_params(PARAMS, file)

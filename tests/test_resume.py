@@ -12,6 +12,7 @@ import optax
 import pytest
 
 import jaxnets as jn
+from jaxnets.training.checkpoint import CheckpointStore
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((20, 3), np.float32)
@@ -255,3 +256,55 @@ def test_constants_of_another_value_are_said(tmp_path: Path) -> None:
     train(tmp_path, steps=6, loss=weighted(np.linspace(0, 1, 20)))
     with pytest.warns(UserWarning, match="was saved by another program"):
         train(tmp_path, steps=7, loss=weighted(np.linspace(0, 2, 20)))
+
+
+ACCURACY = {"accuracy": lambda p, y: ((p > 0) == (y > 0.5)).mean()}
+JUDGED: dict[str, Any] = {"validation": (X, Y), "metrics": ACCURACY}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (None, jn.Stop(patience=5), "watched: nothing saved, min of loss here"),
+        (
+            jn.Stop("accuracy", "max", patience=5),
+            jn.Stop(patience=5),
+            "watched: max of accuracy saved, min of loss here",
+        ),
+    ],
+    ids=["none before", "another"],
+)
+def test_what_was_best_by_another_measure_is_not_gone_on_with(
+    tmp_path: Path, before: Any, after: Any, difference: str
+) -> None:
+    train(tmp_path, steps=3, stop=before, **JUDGED)
+    with pytest.raises(ValueError, match=rf"^fit: checkpoint must be of this .+{difference}"):
+        train(tmp_path, steps=5, stop=after, **JUDGED)
+
+
+def test_a_rate_in_the_state_of_the_optimizer_is_said(tmp_path: Path) -> None:
+    injected = optax.inject_hyperparams(optax.sgd)
+    train(tmp_path, steps=3, optimizer=injected(0.1))
+    train(tmp_path, steps=4, optimizer=injected(0.1))
+    with pytest.warns(UserWarning, match="was saved by another program"):
+        train(tmp_path, steps=5, optimizer=injected(0.2))
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with CheckpointStore(jn.Checkpoint(tmp_path)):
+        message = (
+            f"fit: checkpoint must be a folder that no other run is using; got {tmp_path}, in use. "
+            "Pass another directory."
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            train(tmp_path, steps=1)
+    train(tmp_path, steps=1)
+
+
+def test_saves_by_the_clock_do_not_wait_for_a_record(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 10**9, "record_every": 10**9}
+    clock = jn.Checkpoint(tmp_path, every_seconds=0.2)
+    result = train(checkpoint=clock, stop=jn.Stop(seconds=1.0), **options)
+    assert result.status == "seconds"
+    assert result.seconds["run"] < 10
+    assert len(list(tmp_path.glob("step-*"))) > 1

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import jaxnets as jn
+from jaxnets.training.wilson import wilson_interval
 
 X, Y = jn.data.xor()
 KEYS = jax.random.split(jax.random.key(0), 5)
@@ -502,3 +503,21 @@ def test_the_bar_shows_the_median_of_the_members_that_are_finite(capsys):
         progress=True,
     )
     assert "loss=0.25" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("index", [True, 1.0, None])
+def test_a_member_is_a_whole_number(index):
+    result = jn.sweep(NET, jn.losses.bce, optax.sgd(0.1), (X, Y), keys=KEYS, steps=1)
+    with pytest.raises(TypeError) as caught:
+        result.member(index)
+    assert str(caught.value) == (
+        f"Sweep.member: index must be a whole number from -5 to 4; got {index}. Sweep.table() "
+        "lists the members."
+    )
+
+
+def test_an_interval_holds_its_share():
+    for trials in range(1, 30):
+        for successes in (0, trials):
+            low, high = wilson_interval(successes, trials)
+            assert low <= successes / trials <= high

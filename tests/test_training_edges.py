@@ -39,7 +39,7 @@ COUNTER = jn.Model(
 
 
 def test_a_bad_gradient_that_only_the_optimizer_has_seen_ends_the_run():
-    # Without an update in these steps, the sum of the gradients is the only thing that is NaN.
+    # With no update before the last step, the sum of the gradients is all that is NaN.
     with pytest.raises(jn.TrainingDiverged) as caught:
         jn.fit(
             COUNTER,
@@ -47,7 +47,7 @@ def test_a_bad_gradient_that_only_the_optimizer_has_seen_ends_the_run():
             optax.sgd(1.0),
             (X, Y),
             key=KEY,
-            steps=10,
+            steps=20,
             accumulate=20,
             value_and_grad=spoiled_gradient(0),
         )
@@ -59,7 +59,7 @@ def test_a_bad_gradient_that_only_the_optimizer_has_seen_ends_the_run():
         optax.sgd(1.0),
         (X, Y),
         keys=KEYS,
-        steps=10,
+        steps=20,
         accumulate=20,
         value_and_grad=spoiled_gradient(0),
     )
@@ -249,7 +249,10 @@ def test_a_sweep_that_recorded_nothing_has_no_losses():
     result = small_sweep(steps=5, stop=jn.Stop(seconds=1e-9))
     assert [row["stopped_at"] for row in result.table()] == [0, 0, 0]
     assert np.isnan(result.last_losses()).all()
-    with pytest.raises(ValueError, match="no member stayed finite"):
+    with pytest.raises(
+        ValueError,
+        match="column 'loss' must be finite for a member that has not diverged; got none",
+    ):
         result.best()
 
 
@@ -269,7 +272,9 @@ def test_the_best_by_any_column():
 
 def test_questions_to_a_sweep_that_make_no_sense():
     result = small_sweep(steps=1)
-    with pytest.raises(IndexError, match=r"^Sweep\.member: index must be less than 3, .* got 3\."):
+    with pytest.raises(
+        IndexError, match=r"^Sweep\.member: index must be a whole number from -3 to 2; got 3\."
+    ):
         result.member(3)
     with pytest.raises(
         TypeError, match=r"^Sweep\.success_rate: criterion must return one truth value for a member"
@@ -354,3 +359,66 @@ def test_data_of_another_byte_order_are_the_same_numbers(dtype):
     found = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (np.asarray(X).astype(dtype), Y), **options)
     expected = jn.fit(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), **options)
     jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
+
+
+def test_a_run_traced_through_what_it_closes_over_says_so():
+    def last_loss(rate):
+        options = {"key": KEY, "steps": 5}
+        return jn.fit(NET, jn.losses.mse, optax.sgd(rate), (X, Y), **options).history["loss"][-1]
+
+    for transformed in (jax.grad(last_loss), jax.jit(last_loss)):
+        with pytest.raises(TypeError, match=r"^fit: .* must hold values, outside of jax\.jit"):
+            transformed(0.1)
+
+
+def test_a_parameter_without_a_gradient_is_named():
+    model = jn.Model(
+        lambda key, x: {"n": jnp.array(3), "w": jnp.ones(())},
+        lambda params, x, *, key=None: params["n"] * params["w"] * x[:, :1],
+    )
+    with pytest.raises(TypeError) as caught:
+        jn.fit(model, jn.losses.mse, optax.sgd(0.1), (X, Y), key=KEY, steps=1)
+    assert str(caught.value) == (
+        "fit: model must have floating parameters at 'n'; got int32[]. Leave it out of params, in "
+        "a variable of the model's functions."
+    )
+
+
+@pytest.mark.parametrize("function", ["fit", "sweep"])
+def test_more_to_accumulate_than_there_are_steps_would_train_nothing(function):
+    options = {"fit": {"key": KEY}, "sweep": {"keys": KEY[None]}}[function]
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        getattr(jn, function)(
+            NET, jn.losses.mse, optax.sgd(0.1), (X, Y), steps=5, accumulate=6, **options
+        )
+    assert str(caught.value) == (
+        f"{function}: accumulate must be at most the number of steps, 5; got 6. Accumulate less, "
+        "or make more steps."
+    )
+
+
+def test_labels_that_a_metric_cannot_count_are_named_before_the_run():
+    labels = jnp.array([0, 1, 2, -100])
+    with pytest.raises(ValueError, match=r"^validation > accuracy: targets must .* got -100"):
+        jn.fit(
+            jn.dense(3),
+            jn.losses.cross_entropy,
+            optax.sgd(0.1),
+            (X, labels),
+            key=KEY,
+            steps=1,
+            validation=(X, labels),
+            metrics={"accuracy": jn.metrics.accuracy},
+        )
+
+
+def test_what_is_bad_before_any_update_is_not_laid_to_the_rate():
+    with pytest.raises(jn.TrainingDiverged, match=r"step 0 .*Look at loss\(model\.apply"):
+        jn.fit(
+            jn.dense(1),
+            jn.losses.bce,
+            optax.sgd(0.1),
+            (100 * X, Y),
+            key=KEY,
+            steps=1,
+        )

@@ -1,9 +1,7 @@
 """The common flags of all experiments and their meaning, in one place."""
 
 import argparse
-import gc
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +11,7 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
+from jaxnets.process import run_as_program
 from jaxnets.training.loop import MOST_STEPS
 
 __all__ = [
@@ -38,26 +37,6 @@ MOST_EPOCHS = 1_000_000
 
 MOST_SEEDS = 1_000_000
 """Networks trained at once, at most."""
-
-
-def run_as_program(main: Callable[[], int]) -> NoReturn:
-    """Ends the process with the exit code of ``main``; an interrupted one is 130, as in a shell.
-
-    A reader that has seen enough, as in ``... | head``, is no error.
-    """
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        # What is still to be flushed at the exit has nowhere to go either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    # The collector need not go through JAX's modules once more, a tenth of a short run's time.
-    gc.freeze()
-    sys.exit(code)
 
 
 class Parser(argparse.ArgumentParser):

@@ -10,6 +10,7 @@ from jaxnets.parity.derivations import PAGES, page
 from jaxnets.parity.row import COLUMNS, Row
 from jaxnets.parity.table import row_makers, rows
 from jaxnets.parity.torch_reference import torch_version
+from jaxnets.process import run_as_program
 
 __all__ = ["main"]
 
@@ -100,4 +101,4 @@ def _cell(row: Row, column: str, torch: str | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -21,6 +21,7 @@ import numpy as np
 
 from jaxnets.checks import ArgumentTypeError, check_integer, check_positive, describe, fail
 from jaxnets.training.checksums import check_seal, seal, write_text
+from jaxnets.training.folder_lock import lock_folder
 from jaxnets.training.orbax_arrays import import_orbax, read_arrays, shapes_of, write_arrays
 
 __all__ = ["PROGRAM", "Checkpoint", "CheckpointStore", "Saved", "check_checkpoint"]
@@ -112,6 +113,7 @@ class CheckpointStore:
 
     Raises:
       ImportError: If orbax-checkpoint is not installed.
+      ValueError: If another run is using the folder.
 
     Example:
       >>> import tempfile
@@ -131,6 +133,10 @@ class CheckpointStore:
         self._keep = checkpoint.keep
         self._refused: dict[Path, str] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock_folder(self._folder)
+        if self._lock is None:
+            rule, remedy = "be a folder that no other run is using", "Pass another directory."
+            fail(function, "checkpoint", rule, f"{self._folder}, in use", remedy)
         self._clear_scratch()
 
     def __enter__(self) -> "CheckpointStore":
@@ -145,8 +151,11 @@ class CheckpointStore:
         self.close()
 
     def close(self) -> None:
-        """Removes what a save that failed has left."""
+        """Removes what a save that failed has left, and lets other runs use the folder."""
         self._clear_scratch()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def latest(self, expected: Mapping[str, str]) -> Saved | None:
         """The newest checkpoint that is intact, or None if there are none at all.

@@ -36,11 +36,17 @@ class TrainingDiverged(ArithmeticError):
         self.loss = loss
         self.step = int(result.state.step)
         before = "no loss before" if not self.step else "loss before it not recorded"
+        remedy = "Lower the learning rate or check the data"
+        if not self.step:
+            remedy = (
+                "Look at loss(model.apply(params, x), y) outside of jit, where labels, indices "
+                "and probabilities out of range are named, or lower the learning rate"
+            )
         if loss is not None:
             before = f"loss before {loss:g}"
         super().__init__(
-            f"fit: {what or 'the loss'} stopped being finite at step {self.step} ({before}). Lower "
-            "the learning rate or check the data; error.result holds the run up to there."
+            f"fit: {what or 'the loss'} stopped being finite at step {self.step} ({before}). "
+            f"{remedy}; error.result holds the run up to there."
         )
 
     def __reduce__(self) -> Any:

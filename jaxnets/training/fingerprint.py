@@ -13,10 +13,14 @@ from jax.extend import core
 __all__ = ["as_array", "checksum", "fingerprint"]
 
 
-def fingerprint(program: core.ClosedJaxpr) -> str:
+def fingerprint(program: core.ClosedJaxpr, numbers: Any = ()) -> str:
     """The same for programs that compute the same, constants included.
 
     What ``program`` itself closes over is left out: those are the arguments of a run.
+
+    Args:
+      program: What `jax.make_jaxpr` made of the computation.
+      numbers: A pytree of arrays that count too.
 
     Example:
       >>> def traced(scale):
@@ -30,7 +34,7 @@ def fingerprint(program: core.ClosedJaxpr) -> str:
     # Functions are printed with the place in memory that they happen to have.
     text = re.sub(r" at 0x[0-9a-f]+", "", str(program))
     value = zlib.crc32(text.encode())
-    for constant in _constants(program.jaxpr):
+    for constant in (*_constants(program.jaxpr), *jax.tree.leaves(numbers)):
         value = checksum(constant, value)
     return f"crc32 {value:08x}"
 

@@ -21,7 +21,7 @@ from jaxnets.training.history import History
 from jaxnets.training.host import Ended, Failure, Run, run_on_host
 from jaxnets.training.keys import one_key
 from jaxnets.training.loop import make_schedule
-from jaxnets.training.optimizers import Freeze, wrapped_optimizer
+from jaxnets.training.optimizers import Freeze, check_accumulate, wrapped_optimizer
 from jaxnets.training.program import Program, initial_state, loss_and_gradient_at, run_chunk
 from jaxnets.training.resume import run_identity
 from jaxnets.training.run_checks import (
@@ -103,7 +103,7 @@ def fit(
       data: Inputs and targets ``(x, y)``, arrays or pytrees of arrays of equal length.
       key: PRNG key of the run: makes the parameters, shuffles the data and drives what is
         random in the model.
-      steps: The number of updates; or
+      steps: The number of steps, each of one batch and one update; or
       epochs: the number of passes over the data.
       batch_size: Examples in a batch; None takes all of them at every step. Every epoch is a
         fresh permutation.
@@ -118,7 +118,8 @@ def fit(
       record_gradient_norm: Whether to record the Euclidean norm of the gradient too.
       stop: When the run may end early.
       clip_norm: Scale gradients down to this norm where theirs is larger.
-      accumulate: Average the gradients of so many steps for one update.
+      accumulate: Average the gradients of so many steps for one update, which the last of them
+        makes; steps that are left over at the end make none.
       freeze: ``freeze(path) -> bool`` says which parameters stay as they are, weight decay
         included; a path reads ``"0/w"``.
       value_and_grad: ``(params, x, y) -> (loss, gradient)`` in place of autodiff.
@@ -179,6 +180,7 @@ def fit(
         stop=stop,
         validate_every=validate_every,
     )
+    check_accumulate("fit", accumulate, task.steps)
     evaluate_every = 0
     if task.evaluation is not None:
         evaluate_every = steps_between_evaluations(
@@ -223,9 +225,7 @@ def _run(
         start=start,
         advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
         ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
-        identity=lambda begun: run_identity(
-            schedule, data, validation, begun, {"key": key, "start": params}
-        ),
+        identity=lambda begun: run_identity(schedule, task, begun, {"key": key, "start": params}),
         steps=task.steps,
         seconds=None if stop is None else stop.seconds,
         checkpoint=checkpoint,

@@ -12,8 +12,12 @@ from jaxnets.training.checkpoint import PROGRAM, Checkpoint
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.loop import Chunk, Schedule, Table
 from jaxnets.training.resume import Columns, Progress, Saver, open_saver
+from jaxnets.training.shapes import fail_traced
 
 __all__ = ["Ended", "Failure", "Run", "run_on_host"]
+
+FIRST_LOOK = 1000
+"""Steps before the host looks in first, at most, as it does not know yet how long they take."""
 
 LOOKS_PER_SECOND = 10
 """How often the host looks in, about, when there is something to show, to save or to stop."""
@@ -77,6 +81,14 @@ class Ended(NamedTuple):
 
 def run_on_host(run: Run) -> Ended:
     """Runs chunk after chunk until the steps are made or something ends the run."""
+    try:
+        return _run(run)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        # A value that the model, the loss or the optimizer closes over is being traced.
+        fail_traced(run.function, "what its functions close over", "a traced array")
+
+
+def _run(run: Run) -> Ended:
     started = time.perf_counter()
     start = _start(run)
     # Opened first: a checkpoint of another run is refused before anything large is compiled.
@@ -96,7 +108,7 @@ def _run_chunks(
     """Runs to the end; returns how far it came, the step that failed and the status."""
     schedule = run.schedule
     looks_in = run.progress or run.checkpoint is not None or run.seconds is not None
-    size = schedule.record_every if looks_in else schedule.longest_chunk
+    size = min(schedule.record_every, FIRST_LOOK) if looks_in else schedule.longest_chunk
     earlier = failure = None
     at = int(progress.state.step)
     with tqdm(total=run.steps, initial=at, disable=not run.progress, unit="step") as bar:
@@ -109,7 +121,7 @@ def _run_chunks(
             saver.save_if_due(progress)
             if looks_in:
                 _move(bar, made, progress)
-                size = _whole_blocks(pace / LOOKS_PER_SECOND, schedule)
+                size = _chunk_size(pace / LOOKS_PER_SECOND, schedule)
     return progress, failure, status
 
 
@@ -168,7 +180,8 @@ def _start(run: Run) -> Progress:
 def _identity(run: Run, start: Progress) -> dict[str, str]:
     """What must be equal for a checkpoint to be of this run, and what should be: the program."""
     program = jax.make_jaxpr(run.advance)(start.state, start.best, 0)
-    return {**run.identity(start), PROGRAM: fingerprint(program)}
+    # Some optimizers keep their hyperparameters in their state, where no program shows them.
+    return {**run.identity(start), PROGRAM: fingerprint(program, start.state.opt_state)}
 
 
 def _no_rows(table: Table) -> Columns:
@@ -214,7 +227,8 @@ def _move(bar: tqdm, steps: int, progress: Progress) -> None:
     bar.update(steps)
 
 
-def _whole_blocks(steps: float, schedule: Schedule) -> int:
-    """About so many steps, in whole blocks of a record, within what a chunk can hold."""
+def _chunk_size(steps: float, schedule: Schedule) -> int:
+    """About so many steps, in whole blocks of a record if there are any, within a chunk."""
     every = schedule.record_every
-    return min(max(1, round(steps / every)) * every, schedule.longest_chunk)
+    size = round(steps / every) * every or max(1, round(steps))
+    return min(size, schedule.longest_chunk)

@@ -72,8 +72,7 @@ def run_batch(run: MembersRun, labels: Columns, checkpoint: Checkpoint | None) -
             ended=lambda now: "stopped" if _all_ended(now) else "",
             identity=lambda begun: run_identity(
                 schedule,
-                run.task.data,
-                run.task.validation,
+                run.task,
                 begun,
                 {"keys": keys, "start": params, "hyperparameters": hyperparameters},
             ),

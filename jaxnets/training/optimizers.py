@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import optax
 
-from jaxnets.checks import check_callable, check_integer, check_positive
+from jaxnets.checks import check_callable, check_integer, check_positive, fail
 from jaxnets.training.paths import path_name
 
-__all__ = ["Freeze", "wrapped_builder", "wrapped_optimizer"]
+__all__ = ["Freeze", "check_accumulate", "wrapped_builder", "wrapped_optimizer"]
 
 Freeze = Callable[[str], bool]
 """``freeze(path) -> bool``: whether the parameter at a path such as ``"0/w"`` stays fixed."""
@@ -57,6 +57,14 @@ def _checked(
         remedy = 'Pass freeze=lambda path: path.startswith("0/"), for example.'
         check_callable(function, "freeze", freeze, remedy)
     return clip_norm, accumulate, freeze
+
+
+def check_accumulate(function: str, accumulate: int, steps: int) -> None:
+    """Raises if a run of so many steps would never make an update."""
+    if accumulate > steps:
+        remedy = "Accumulate less, or make more steps."
+        rule = f"be at most the number of steps, {steps}"
+        fail(function, "accumulate", rule, accumulate, remedy)
 
 
 @functools.lru_cache(maxsize=64)

@@ -23,6 +23,9 @@ SAVED = frozenset(
 )
 """Dtypes of numbers that a safetensors file gives back as NumPy arrays."""
 
+METADATA = "__metadata__"
+"""The entry of a safetensors file that is no array."""
+
 
 def save_params(params: Params, path: str | PathLike[str]) -> None:
     """Writes parameters to a safetensors file, one entry a path such as ``"0/w"``.
@@ -38,6 +41,7 @@ def save_params(params: Params, path: str | PathLike[str]) -> None:
       ValueError: If two parameters have one path.
       TypeError: If a parameter is no array of numbers, or ``path`` no path.
       FileNotFoundError: If the folder is not there.
+      OSError: If the file cannot be written.
 
     Example:
       >>> import tempfile
@@ -52,13 +56,20 @@ def save_params(params: Params, path: str | PathLike[str]) -> None:
         twice = sorted(name for name in leaves if names.count(name) > 1)
         remedy = "Use names without a slash."
         fail("save_params", "params", "have one parameter a path", f"two at {twice}", remedy)
+    if METADATA in leaves:
+        remedy = "Rename it: the file format has its own use for that name."
+        fail("save_params", "params", f"have another name than {METADATA!r}", "that one", remedy)
     arrays = {name: _as_numbers(name, leaf) for name, leaf in leaves.items()}
     file = _as_path("save_params", path)
     if not file.parent.is_dir():
         remedy = "Make it with Path(path).parent.mkdir(parents=True)."
         rule, got = "be in a folder that is there", f"{path}"
         fail("save_params", "path", rule, got, remedy, error=FileNotFoundError)
-    save_file(arrays, file)
+    try:
+        save_file(arrays, file)
+    except (safetensors.SafetensorError, OSError) as error:
+        rule, remedy = "name a file that can be written", "Change its permissions, or pass another."
+        fail("save_params", "path", rule, f"{path} ({error})", remedy, error=OSError)
 
 
 def _as_path(function: str, path: Any) -> Path:

@@ -14,6 +14,7 @@ from jaxnets.training.checkpoint import Checkpoint, CheckpointStore
 from jaxnets.training.fingerprint import as_array, checksum
 from jaxnets.training.loop import MOST_STEPS, Schedule
 from jaxnets.training.paths import described, named_leaves
+from jaxnets.training.task import Task
 
 __all__ = ["Columns", "Progress", "Saver", "open_saver", "run_identity"]
 
@@ -129,20 +130,20 @@ def open_saver(
 
 
 def run_identity(
-    schedule: Schedule, data: Any, validation: Any, start: Progress, drawn_from: dict[str, Any]
+    schedule: Schedule, task: Task, start: Progress, drawn_from: dict[str, Any]
 ) -> dict[str, str]:
     """What must be equal for a run to be the same run, as texts by path.
 
     Args:
       schedule: When things happen in it.
-      data: Inputs and targets.
-      validation: The same to evaluate on, or None.
+      task: What it learns from, and what is watched to end it early.
       start: The run before its first step.
       drawn_from: The key, the hyperparameters and the parameters given to start from, by name.
     """
-    examples = {"data": _pair(data)}
-    if validation is not None:
-        examples["validation"] = _pair(validation)
+    examples = {"data": _pair(task.data)}
+    if task.validation is not None:
+        examples["validation"] = _pair(task.validation)
+    stop = task.evaluation.stop if task.evaluation is not None else None
     numbers = named_leaves(examples)
     return {
         **described({"params": start.state.params, "opt_state": start.state.opt_state}),
@@ -152,6 +153,7 @@ def run_identity(
         "steps in an epoch": str(schedule.batching.per_epoch),
         "record_every": str(schedule.record_every),
         "evaluated every": str(schedule.evaluate_every),
+        "watched": "nothing" if stop is None else f"{stop.mode} of {stop.metric}",
         "records": ", ".join(start.history),
         "evaluations": ", ".join(start.validation),
     }

@@ -81,12 +81,23 @@ def check_fit_together(
     Returns:
       The shapes of what an evaluation gives, by name; none if there is none.
     """
+    if value_and_grad is None:
+        _check_differentiable(function, params)
     _check_loss(function, model, loss, params, task.data, key)
     if value_and_grad is not None:
         _check_value_and_grad(function, value_and_grad, params, task.data)
     if task.evaluation is None or task.validation is None:
         return {}
     return _check_evaluation(function, task.evaluation, params, task.validation)
+
+
+def _check_differentiable(function: str, params: Any) -> None:
+    """Raises at the first parameter that has no gradient."""
+    for path, leaf in named_leaves(params).items():
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            remedy = "Leave it out of params, in a variable of the model's functions."
+            rule = f"have floating parameters at {path!r}"
+            fail(function, "model", rule, leaf, remedy, error=ArgumentTypeError)
 
 
 def _check_loss(
@@ -207,6 +218,8 @@ def _check_evaluation(
     for name, metric in evaluation.metrics:
         value = output_shapes(function, f"metrics[{name!r}]", metric, predictions, validation[1])
         _check_metric(function, evaluation, name, value)
+        with inside("validation"):
+            check_values(metric, predictions, validation[1])
         values[name] = value
     return values
 

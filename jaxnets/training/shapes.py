@@ -1,7 +1,7 @@
 """What functions given to a run return, found by tracing them on shapes alone."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from jaxnets.checks import ArgumentTypeError, concrete, describe, fail
 from jaxnets.training.compiled import compiled_for
 
-__all__ = ["check_not_traced", "is_floating_scalar", "output_shapes"]
+__all__ = ["check_not_traced", "fail_traced", "is_floating_scalar", "output_shapes"]
 
 
 class _NotAnArray(Exception):
@@ -64,14 +64,19 @@ def check_not_traced(function: str, *, data: Any, **others: Any) -> None:
     for argument, tree in {**others, "data": (data, _put())}.items():
         traced = [leaf for leaf in _leaves(tree) if not concrete(leaf)]
         if traced:
-            fail(
-                function,
-                argument,
-                "hold values, outside of jax.jit, jax.vmap and jax.grad",
-                f"a traced {describe(traced[0])}",
-                "Use jn.make_step for a loop of one's own, or jn.sweep for many runs.",
-                error=ArgumentTypeError,
-            )
+            fail_traced(function, argument, f"a traced {describe(traced[0])}")
+
+
+def fail_traced(function: str, argument: str, got: str) -> NoReturn:
+    """Raises the error of a run whose values are being traced."""
+    fail(
+        function,
+        argument,
+        "hold values, outside of jax.jit, jax.vmap and jax.grad",
+        got,
+        "Use jn.make_step for a loop of one's own, or jn.sweep for many runs.",
+        error=ArgumentTypeError,
+    )
 
 
 def _leaves(tree: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from jaxnets.training.keys import many_keys
 from jaxnets.training.loop import make_schedule
 from jaxnets.training.members import SweepProgram, parameter_count
 from jaxnets.training.members_host import MembersRun, run_batch
-from jaxnets.training.optimizers import Freeze, wrapped_builder
+from jaxnets.training.optimizers import Freeze, check_accumulate, wrapped_builder
 from jaxnets.training.resume import Columns
 from jaxnets.training.run_checks import (
     check_builder,
@@ -162,6 +162,7 @@ def sweep(
         stop=stop,
         validate_every=validate_every,
     )
+    check_accumulate("sweep", accumulate, task.steps)
     every = 0
     if task.evaluation is not None and (validate_every is not None or task.evaluation.stop):
         every = steps_between_evaluations("sweep", validate_every, record_every, task.batching)

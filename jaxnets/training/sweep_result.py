@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.checks import ArgumentTypeError, check_choice, fail
+from jaxnets.checks import ArgumentTypeError, check_choice, describe, fail
 from jaxnets.model import Params
 from jaxnets.training.wilson import wilson_interval
 
@@ -81,7 +81,7 @@ class Sweep(NamedTuple):
 
         Raises:
           ValueError: If there is no such column, if it holds more than a number a member, or if
-            no member stayed finite.
+            it is finite for no member that has not diverged.
         """
         names = ["loss", *(f"validation_{name}" for name in self.validation)]
         check_choice("Sweep.best", "column", column, names)
@@ -97,7 +97,9 @@ class Sweep(NamedTuple):
             fail("Sweep.best", "column", "hold one number a member", each, remedy)
         ranked = np.where((self.diverged_at < 0) & np.isfinite(values), sign * values, np.inf)
         if not np.isfinite(ranked).any():
-            raise ValueError("Sweep.best: no member stayed finite. Lower the learning rates.")
+            remedy = "Lower the learning rates, or look at Sweep.table()."
+            rule = "be finite for a member that has not diverged"
+            fail("Sweep.best", f"column {column!r}", rule, "none", remedy)
         return int(ranked.argmin())
 
     def member(self, index: int) -> Params:
@@ -105,13 +107,15 @@ class Sweep(NamedTuple):
 
         Raises:
           IndexError: If there is no such member.
+          TypeError: If ``index`` is no whole number.
         """
         members = len(self.diverged_at)
+        rule = f"be a whole number from {-members} to {members - 1}"
+        remedy = "Sweep.table() lists the members."
+        if isinstance(index, bool) or not hasattr(index, "__index__"):
+            fail("Sweep.member", "index", rule, describe(index), remedy, error=ArgumentTypeError)
         if not -members <= index < members:
-            raise IndexError(
-                f"Sweep.member: index must be less than {members}, the number of members; got "
-                f"{index}. Sweep.table() lists them."
-            )
+            fail("Sweep.member", "index", rule, describe(index), remedy, error=IndexError)
         params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
         return params
 

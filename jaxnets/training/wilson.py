@@ -46,4 +46,5 @@ def wilson_interval(successes: int, trials: int, *, z: float = 1.959964) -> tupl
     share, scale = successes / trials, 1 / (1 + z * z / trials)
     middle = scale * (share + z * z / (2 * trials))
     half = scale * z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
