@@ -137,6 +137,7 @@ def test_a_frozen_layer_stays_whatever_the_optimizer_does_to_the_rest():
     assert (result.params["3"]["w"] != start["3"]["w"]).all()
 
 
+@pytest.mark.slow
 def test_clipping_bounds_the_step():
     start = NET.init(KEY, X)
     result = jn.fit(

@@ -28,6 +28,7 @@ def curves():
     return activations.curves()
 
 
+@pytest.mark.slow
 def test_every_activation_is_drawn_the_courses_first(curves):
     assert set(curves) == set(library.__all__)
     assert tuple(curves)[:4] == ("sigmoid", "tanh", "relu", "softmax")
@@ -51,6 +52,7 @@ def test_softmax_is_drawn_for_two_other_inputs_of_0(curves):
     np.testing.assert_allclose(slope, expected * (1 - expected), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_norms_are_those_of_a_network_built_of_layers():
     depth, key = 3, jax.random.key(5)
     init = jn.initializers.he_normal()
@@ -93,6 +95,7 @@ def test_units_with_large_negative_biases_count_as_dead():
     assert counted.share[1, 1] > counted.share[0, 1] + 0.1
 
 
+@pytest.mark.slow
 def test_a_network_that_diverged_is_not_counted_as_alive():
     counted = count_dead_units(
         jn.leaky_relu, OPTIMIZERS["sgd"], [1e30], seed=0, seeds=2, records=3, every=5

@@ -87,6 +87,7 @@ def test_random_data_keep_their_margin(margin):
     assert len(x) == 50
 
 
+@pytest.mark.slow
 def test_a_run_too_short_to_learn_says_so(capsys):
     assert perceptron.main(["--steps", "1", "--lr", "1e-6", "--orders", "1", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["success"] is False

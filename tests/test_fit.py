@@ -92,8 +92,13 @@ RUNS = {
     ),
 }
 
+QUICK = {"sgd", "dropout"}
 
-@pytest.mark.parametrize("name", RUNS)
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS],
+)
 def test_a_run_is_a_loop_of_its_steps(name):
     state, losses = loop(*RUNS[name], key=KEY, steps=30)
     result = fit(*RUNS[name], steps=30)

@@ -365,6 +365,7 @@ def test_a_training_step_equals_vmap(name):
     assert_as_vmap(first_step, jax.tree.map(lambda leaf: normal(*leaf.shape), shapes))
 
 
+@pytest.mark.slow
 def test_dropout_draws_for_each_member_what_it_draws_alone():
     model = jn.dropout(0.5)
     x = jnp.ones((4, 8))
@@ -408,6 +409,7 @@ def test_keeps_the_name_and_docstring_of_the_function():
 SHAPE = st.lists(st.integers(1, 4), min_size=0, max_size=3).map(tuple)
 
 
+@pytest.mark.slow
 @hypothesis.given(shape=SHAPE, order=st.randoms(use_true_random=False))
 @hypothesis.settings(max_examples=12)
 def test_any_transpose_and_reshape(shape, order):
@@ -419,6 +421,7 @@ def test_any_transpose_and_reshape(shape, order):
     )
 
 
+@pytest.mark.slow
 @hypothesis.given(
     left=SHAPE, right=SHAPE, terms=st.integers(1, 4), a_mapped=st.booleans(), data=st.data()
 )

@@ -61,6 +61,7 @@ def test_batches_are_those_of_a_python_loop(examples, batch_size, drop_last):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), result.params, params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record_every", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_recording_less_often_changes_nothing_else(record_every):
     options = {"key": KEY, "epochs": 4, "batch_size": 8}

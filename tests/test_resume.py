@@ -282,6 +282,7 @@ def test_what_was_best_by_another_measure_is_not_gone_on_with(
         train(tmp_path, steps=5, stop=after, **JUDGED)
 
 
+@pytest.mark.slow
 def test_a_rate_in_the_state_of_the_optimizer_is_said(tmp_path: Path) -> None:
     injected = optax.inject_hyperparams(optax.sgd)
     train(tmp_path, steps=3, optimizer=injected(0.1))

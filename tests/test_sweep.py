@@ -384,7 +384,7 @@ def test_values_need_a_function_of_them():
         )
 
 
-@pytest.mark.parametrize("name", ["keys", "start"])
+@pytest.mark.parametrize("name", ["keys", pytest.param("start", marks=pytest.mark.slow)])
 def test_a_hyperparameter_of_any_name_leaves_the_identity_whole(tmp_path, name):
     pytest.importorskip("orbax.checkpoint")
 
@@ -406,6 +406,7 @@ def test_a_hyperparameter_of_any_name_leaves_the_identity_whole(tmp_path, name):
         train(KEYS[2:4])
 
 
+@pytest.mark.slow
 def test_hyperparameters_are_as_wide_as_the_parameters_given(x64):
     x, y = X.astype(jnp.float32), Y.astype(jnp.float32)
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), NET.init(KEYS[0], x))

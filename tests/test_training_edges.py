@@ -135,7 +135,9 @@ def test_programs_are_forgotten_after_a_while():
     assert held() is None
 
 
-@pytest.mark.parametrize("clip_norm", [np.float32(1), np.float64(1), 1])
+@pytest.mark.parametrize(
+    "clip_norm", [np.float32(1), pytest.param(np.float64(1), marks=pytest.mark.slow), 1]
+)
 def test_a_clip_norm_of_any_type_is_a_number(clip_norm):
     x, y = X.astype(jnp.bfloat16), Y.astype(jnp.bfloat16)
     options = {"key": KEY, "steps": 3}
@@ -146,6 +148,7 @@ def test_a_clip_norm_of_any_type_is_a_number(clip_norm):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wide",
     [
@@ -228,6 +231,7 @@ def small_sweep(**options):
     return jn.sweep(NET, jn.losses.mse, optax.sgd(0.1), (X, Y), keys=KEYS, **options)
 
 
+@pytest.mark.slow
 def test_metrics_of_a_sweep_may_be_arrays():
     result = small_sweep(
         steps=6,
@@ -342,6 +346,7 @@ def test_large_rows_are_held_one_by_one():
     assert make_schedule(batching, 1, 1, {}).capacity == 4096
 
 
+@pytest.mark.slow
 def test_a_run_of_large_rows_is_whole():
     def spread(p, y):
         return jnp.broadcast_to(p.mean(), 2**22)

@@ -253,6 +253,7 @@ def test_another_error_of_the_device_is_not_called_memory():
         run_experiment(dataclasses.replace(xor.EXPERIMENT, run=run), [])
 
 
+@pytest.mark.slow
 def test_the_seeds_of_many_networks_are_said(capsys):
     _, out, _ = call(capsys, *SHORT, "--seeds", "3", "--seed", "5")
     assert "diverged; seeds 5 to 7" in out
