@@ -125,9 +125,11 @@ def _check_features(name: str, params: Params, x: Any, entries: tuple[str, ...])
     """Raises unless x and the parameters have the same number of features."""
     check_example(name, x)
     check_entries(name, params, entries)
-    for entry in entries:
-        check_parameter(name, params, entry, (None,))
-        check_width(name, x, params[entry].shape[0])
+    first, *others = entries
+    check_parameter(name, params, first, (None,))
+    check_width(name, x, params[first].shape[0])
+    for entry in others:
+        check_parameter(name, params, entry, x.shape[-1:])
 
 
 def _at_least_float32(x: Any) -> jax.Array:

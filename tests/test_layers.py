@@ -288,7 +288,7 @@ class TestParametricRelu:
 WRONG_SHAPES = {
     "dense w": (dense(5), "dense(5)", "w", (2, 3), "[any, 5]"),
     "dense b": (dense(3), "dense(3)", "b", (1,), "[3]"),
-    "layer_norm": (layer_norm(), "layer_norm", "shift", (), "[any]"),
+    "layer_norm": (layer_norm(), "layer_norm", "shift", (), "[2]"),
     "rms_norm": (rms_norm(), "rms_norm", "scale", (1, 2), "[any]"),
     "parametric_relu": (parametric_relu(), "parametric_relu", "alpha", (2,), "[]"),
 }
@@ -308,5 +308,7 @@ def test_parameters_of_another_shape_are_not_broadcast(name):
 
 def test_a_shift_of_another_width_is_not_broadcast():
     params = {"scale": jnp.ones(2), "shift": jnp.ones(1)}
-    with pytest.raises(ValueError, match=r"^layer_norm: x must have 1 features"):
+    with pytest.raises(
+        ValueError, match=r"^layer_norm: params must have 'shift' of shape \[2\]; got \[1\]"
+    ):
         layer_norm().apply(params, jnp.ones((4, 2)))

@@ -40,8 +40,9 @@ SHOWN_DIFFERENCES = 8
 class Checkpoint:
     """Where and when `fit` or `sweep` saves a run, so that it can be resumed.
 
-    A folder holds the checkpoints of one run. Saves happen between two steps, once the steps or
-    the seconds since the last one have passed, and when the run ends.
+    A folder holds the checkpoints of one run, and is that run's alone while it lasts. Saves
+    happen between two steps, once the steps or the seconds since the last one have passed, and
+    when the run ends.
 
     Args:
       directory: The folder; made if it is not there.
@@ -137,7 +138,11 @@ class CheckpointStore:
         if self._lock is None:
             rule, remedy = "be a folder that no other run is using", "Pass another directory."
             fail(function, "checkpoint", rule, f"{self._folder}, in use", remedy)
-        self._clear_scratch()
+        try:
+            self._clear_scratch()
+        except OSError:
+            self._lock.close()
+            raise
 
     def __enter__(self) -> "CheckpointStore":
         return self

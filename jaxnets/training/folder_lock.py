@@ -1,6 +1,5 @@
 """One user at a time for a folder."""
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -46,7 +45,6 @@ def lock_folder(folder: Path) -> FolderLock | None:
         os.close(descriptor)
         return None
     except OSError:  # a file system without locks
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+        os.close(descriptor)
         return FolderLock(None)
     return FolderLock(descriptor)
