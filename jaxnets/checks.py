@@ -7,13 +7,22 @@ Checks of values read the data and are skipped for traced arrays, which have non
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxnets.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ArgumentValueError,
+    concrete,
+    describe,
+    inside,
+)
 
 __all__ = [
     "ArgumentTypeError",
@@ -45,27 +54,6 @@ __all__ = [
 ]
 
 
-class ArgumentValueError(ValueError):
-    """An argument of the right type whose value or shape does not fit."""
-
-
-class ArgumentTypeError(TypeError):
-    """An argument of the wrong type or dtype."""
-
-
-def describe(value: Any) -> str:
-    """A short text for any value: arrays by dtype and shape, the rest by ``repr``.
-
-    Example:
-      >>> describe(jnp.zeros((4, 1)))
-      'float32[4,1]'
-    """
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{value.dtype}[{','.join(map(str, value.shape))}]"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def fail(
     function: str,
     argument: str,
@@ -88,32 +76,15 @@ def fail(
     Example:
       >>> fail("fit", "steps", "be at least 1", 0, "Pass steps=1000.")
       Traceback (most recent call last):
-      jaxnets.checks.ArgumentValueError: fit: steps must be at least 1; got 0. Pass steps=1000.
+      jaxnets.errors.ArgumentValueError: fit: steps must be at least 1; got 0. Pass steps=1000.
     """
     shown = got if isinstance(got, str) else describe(got)
-    raise error(f"{function}: {argument} must {rule}; got {shown}. {remedy}")
-
-
-def concrete(value: Any) -> bool:
-    """Whether the values can be read now: false for arrays that are being traced."""
-    return not isinstance(value, jax.core.Tracer)
-
-
-@contextmanager
-def inside(place: str) -> Iterator[None]:
-    """Puts a place in front of any error raised within.
-
-    The library's own errors get it in their message; any other error gets it as a note, so
-    that a failing function of the user's is located too.
-    """
-    try:
-        yield
-    except (ArgumentValueError, ArgumentTypeError) as error:
-        error.args = (f"{place} > {error}",)
-        raise
-    except Exception as error:
-        error.add_note(f"raised inside {place}")
-        raise
+    text = f"{argument} must {rule}; got {shown}. {remedy}"
+    if not issubclass(error, ArgumentError):
+        raise error(f"{function}: {text}")
+    raised = error(text)
+    raised.function = function
+    raise raised
 
 
 def inside_layer(name: str) -> AbstractContextManager[None]:
@@ -280,7 +251,7 @@ def check_same_shape(function: str, predictions: jax.Array, targets: jax.Array) 
     Example:
       >>> check_same_shape("mse", jnp.zeros((4, 1)), jnp.zeros(4))
       Traceback (most recent call last):
-      jaxnets.checks.ArgumentValueError: mse: targets must have the shape of predictions, (4, 1);
+      jaxnets.errors.ArgumentValueError: mse: targets must have the shape of predictions, (4, 1);
       got (4,). Reshape them with targets.reshape((4, 1)).
     """
     if predictions.shape == targets.shape:
