@@ -6,6 +6,8 @@ import pytest
 
 import jaxnets
 
+collect_ignore = ["jaxnets/parity/torch_reference.py"]  # imports PyTorch, which tests never do
+
 
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace):

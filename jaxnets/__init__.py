@@ -1,7 +1,7 @@
-"""jaxnets: small functional neural networks on JAX.
+"""Small functional neural networks on JAX.
 
 A model is a pair of pure functions, a training run is one compiled program, and every gradient
-is proven against a formula derived by hand. A complete program::
+is compared with a formula derived by hand. A complete program::
 
     import jax, jaxnets as jn, optax
 
@@ -9,38 +9,53 @@ is proven against a formula derived by hand. A complete program::
     net = jn.sequential(jn.dense(10), jn.sigmoid, jn.dense(1), jn.sigmoid)
     result = jn.fit(net, jn.losses.bce, optax.sgd(1.0), (x, y), key=jax.random.key(0), steps=10_001)
     print(net.apply(result.params, x))
+
+``python -m jaxnets.experiments`` lists the course's systems, and ``python -m jaxnets.parity``
+prints the table that compares every gradient.
 """
 
-# Modules.
-from jaxnets import data as data
-from jaxnets import initializers as initializers
-from jaxnets import losses as losses
-from jaxnets import metrics as metrics
-from jaxnets import torch_compat as torch_compat
-
-# Activations.
+from jaxnets import data, initializers, losses, metrics, torch_compat
 from jaxnets.activations import *  # noqa: F403
-
-# Models.
 from jaxnets.combinators import *  # noqa: F403
+from jaxnets.contents import contents as _contents
+from jaxnets.contents import exported as _exported
 from jaxnets.layers import *  # noqa: F403
-from jaxnets.model import Model as Model
-from jaxnets.precision import with_precision as with_precision
-from jaxnets.summary import summary as summary
-
-# Training.
-from jaxnets.training import Checkpoint as Checkpoint
-from jaxnets.training import Fit as Fit
-from jaxnets.training import History as History
-from jaxnets.training import Stop as Stop
-from jaxnets.training import Sweep as Sweep
-from jaxnets.training import TrainingDiverged as TrainingDiverged
-from jaxnets.training import TrainState as TrainState
-from jaxnets.training import fit as fit
-from jaxnets.training import init_state as init_state
-from jaxnets.training import load_params as load_params
-from jaxnets.training import make_step as make_step
-from jaxnets.training import save_params as save_params
-from jaxnets.training import sweep as sweep
+from jaxnets.model import Activation, Initializer, Layer, Loss, Model, Params
+from jaxnets.precision import with_precision
+from jaxnets.summary import summary
+from jaxnets.training import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+_GROUPS = {
+    "Models": {
+        "Model": Model,
+        **_exported("layers", "combinators"),
+        "with_precision": with_precision,
+        "summary": summary,
+    },
+    "Activations": _exported("activations"),
+    "Training": _exported("training"),
+    "Types": {
+        "Activation": Activation,
+        "Initializer": Initializer,
+        "Layer": Layer,
+        "Loss": Loss,
+        "Params": Params,
+    },
+    "Modules": {
+        "data": data,
+        "initializers": initializers,
+        "losses": losses,
+        "metrics": metrics,
+        "torch_compat": torch_compat,
+    },
+}
+
+__all__ = sorted(name for group in _GROUPS.values() for name in group)
+__doc__ = f"{__doc__}\n{_contents(_GROUPS)}\n"
+
+
+def __dir__() -> list[str]:
+    """The public names alone."""
+    return [*__all__, "__version__"]

@@ -1,8 +1,11 @@
 """Models made of Models.
 
-Containers (`sequential`, `parallel`) hold one entry of parameters a child, keyed by the child's
+Containers (`sequential`, `parallel`) hold one entry of parameters per child, keyed by the child's
 name; the others (`residual`, `mlp`, `perceptron`) have just the parameters of the Model inside.
-A layer passed twice makes two layers with parameters of their own.
+A layer passed twice makes two layers, each with its own parameters.
+
+All refuse what is no layer with a ``TypeError``, and whatever does not fit with a ``ValueError``;
+an error within a layer says in which one, as in ``layer 1 > dense(3): ...``.
 """
 
 import functools
@@ -13,22 +16,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.activations import relu, sigmoid
-from jaxnets.checks import (
+from jaxnets.children import joined, named_children, only_child
+from jaxnets.errors import (
     ArgumentTypeError,
     check_callable,
-    check_example,
     check_fraction,
     check_integer,
+    concrete,
+    describe,
     fail,
+    require,
 )
-from jaxnets.children import named_children
-from jaxnets.layers import dense, dropout
-from jaxnets.model import Layer, Model, Params, as_model
+from jaxnets.layers.contract import check_example
+from jaxnets.layers.dense import dense
+from jaxnets.layers.dropout import dropout
+from jaxnets.making import Combination, Made, factory
+from jaxnets.model import Example, Layer, Model, Params, as_model
 
 __all__ = ["mlp", "parallel", "perceptron", "residual", "sequential"]
 
 
-def sequential(*layers: Layer, **named_layers: Layer) -> Model:
+@factory()
+def sequential(*layers: Layer, **named_layers: Layer) -> Combination:
     r"""Layers applied one after the other.
 
     .. math:: y = f_n(\dots f_1(f_0(x)))
@@ -44,10 +53,6 @@ def sequential(*layers: Layer, **named_layers: Layer) -> Model:
     Returns:
       A Model whose parameters are ``{name: parameters of the child}``.
 
-    Raises:
-      ValueError: If there is no layer, or layers are passed both ways.
-      TypeError: If a layer is neither a Model nor callable.
-
     Example:
       >>> import jaxnets as jn
       >>> net = jn.sequential(jn.dense(10), jn.sigmoid, jn.dense(1), jn.sigmoid)
@@ -60,23 +65,25 @@ def sequential(*layers: Layer, **named_layers: Layer) -> Model:
     """
     children = named_children("sequential", layers, named_layers)
 
-    def init(key: Any, x: Any) -> Params:
-        params = {}
+    def init(key: jax.Array | None, x: Example) -> Made:
+        made: list[Made] = []
         for child in children:
-            child_params, x = child.init(key, x)
-            if child_params:
-                params[child.name] = child_params
-        return params
+            made.append(child.init(key, x))
+            x = made[-1].output
+        return joined(children, made, output=x)
 
-    def apply(params: Params, x: Any, *, key: Any = None) -> Any:
+    def apply(params: Params, x: Any, *, key: jax.Array | None = None) -> Any:
         for child in children:
             x = child.apply(params, x, key)
         return x
 
-    return Model(init, apply)
+    return Combination(init, apply)
 
 
-def parallel(*layers: Layer, combine: Callable[..., Any] = jnp.add, **named_layers: Layer) -> Model:
+@factory()
+def parallel(
+    *layers: Layer, combine: Callable[..., Any] = jnp.add, **named_layers: Layer
+) -> Combination:
     r"""Layers applied side by side to the same input, their outputs combined.
 
     .. math:: y = f_0(x) + f_1(x) + \dots + f_n(x)
@@ -94,11 +101,6 @@ def parallel(*layers: Layer, combine: Callable[..., Any] = jnp.add, **named_laye
     Returns:
       A Model whose parameters are ``{name: parameters of the child}``.
 
-    Raises:
-      ValueError: If there is no layer, or layers are passed both ways, or later if outputs of
-        different shapes meet a ufunc.
-      TypeError: If a layer is neither a Model nor callable, or ``combine`` is not callable.
-
     Example:
       >>> import jaxnets as jn
       >>> net = parallel(jnp.sin, jnp.cos, combine=lambda ys: jnp.concatenate(ys, axis=-1))
@@ -108,37 +110,40 @@ def parallel(*layers: Layer, combine: Callable[..., Any] = jnp.add, **named_laye
       ['wide', 'skip']
     """
     children = named_children("parallel", layers, named_layers)
-    check_callable("parallel", "combine", combine, "Pass combine=jnp.add, for example.")
+    check_callable("combine", combine, "Pass combine=jnp.add, for example.")
 
-    def init(key: Any, x: Any) -> Params:
-        params = {child.name: child.init(key, x)[0] for child in children}
-        return {name: child_params for name, child_params in params.items() if child_params}
-
-    def apply(params: Params, x: Any, *, key: Any = None) -> Any:
-        outputs = {child.name: child.apply(params, x, key) for child in children}
+    def combined(outputs: list[Any]) -> Any:
         if not isinstance(combine, jnp.ufunc):
-            return combine(list(outputs.values()))
-        _check_one_shape(outputs)
-        return functools.reduce(combine, outputs.values())
+            return combine(outputs)
+        _check_one_shape([str(child.name) for child in children], outputs)
+        return functools.reduce(combine, outputs)
 
-    return Model(init, apply)
+    def init(key: jax.Array | None, x: Example) -> Made:
+        made = [child.init(key, x) for child in children]
+        return joined(children, made, jax.eval_shape(combined, [each.output for each in made]))
+
+    def apply(params: Params, x: Any, *, key: jax.Array | None = None) -> Any:
+        return combined([child.apply(params, x, key) for child in children])
+
+    return Combination(init, apply)
 
 
-def _check_one_shape(outputs: dict[str, Any]) -> None:
-    """Raises unless all outputs have one shape, for nothing is broadcast silently."""
-    shapes = {name: jnp.shape(output) for name, output in outputs.items()}
-    if len(set(shapes.values())) > 1:
-        fail(
-            "parallel",
-            "outputs",
-            "have one shape to be combined by a ufunc",
-            ", ".join(f"{shape} from layer {name}" for name, shape in shapes.items()),
-            "Give the layers equal widths, or pass "
-            "combine=lambda outputs: jnp.concatenate(outputs, axis=-1).",
+def _check_one_shape(names: list[str], outputs: list[Any]) -> None:
+    """Raise unless all outputs have one shape: nothing is broadcast."""
+    shapes = [jnp.shape(output) for output in outputs]
+    if len(set(shapes)) > 1:
+        got = ", ".join(
+            f"{shape} from layer {name}" for name, shape in zip(names, shapes, strict=True)
         )
+        remedy = (
+            "Give the layers equal widths, or pass "
+            "combine=lambda outputs: jnp.concatenate(outputs, axis=-1)."
+        )
+        fail("outputs", "have one shape to be combined by a ufunc", got, remedy)
 
 
-def residual(model: Layer) -> Model:
+@factory()
+def residual(model: Layer) -> Combination:
     r"""A model with a way around it.
 
     .. math::
@@ -154,10 +159,6 @@ def residual(model: Layer) -> Model:
     Returns:
       A Model of the same parameters as ``model``; its PRNG key goes to ``model`` as it is.
 
-    Raises:
-      TypeError: If ``model`` is neither a Model nor callable.
-      ValueError: Later, if its output has another shape than its input.
-
     Example:
       >>> double = residual(lambda x: x)
       >>> double.apply({}, jnp.array([1.0, 2.0])).tolist()
@@ -166,24 +167,28 @@ def residual(model: Layer) -> Model:
     References:
       He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2015.
     """
-    inner = as_model("residual", model, argument="model")
+    child = only_child(model)
 
-    def apply(params: Params, x: Any, *, key: Any = None) -> jax.Array:
-        check_example("residual", x, floating=False)
-        y: jax.Array = inner.apply(params, x, key=key)
-        if y.shape != x.shape:
-            fail(
-                "residual",
-                "model",
-                f"return the shape of its input, {x.shape}",
-                str(y.shape),
-                f"Let it end in jn.dense({x.shape[-1]}), for example.",
-            )
+    def around(x: jax.Array, y: jax.Array) -> jax.Array:
+        remedy = f"Let it end in jn.dense({x.shape[-1]}), for example."
+        rule = f"return the shape of its input, {x.shape}"
+        require(y.shape == x.shape, "model", rule, str(y.shape), remedy)
         return jnp.add(x, y)
 
-    return Model(inner.init, apply)
+    def init(key: jax.Array | None, x: Example) -> Made:
+        made = child.init(key, x)
+        if made.output is None:
+            return made
+        return made._replace(output=jax.eval_shape(around, x, made.output))
+
+    def apply(params: Params, x: jax.Array, *, key: jax.Array | None = None) -> jax.Array:
+        check_example(x, floating=False)
+        return around(x, child.apply(params, x, key))
+
+    return Combination(init, apply)
 
 
+@factory(too_many="Pass the widths in one list: jn.mlp([10, 1]).")
 def mlp(
     widths: Sequence[int],
     activation: Layer = relu,
@@ -198,16 +203,12 @@ def mlp(
         width comes from the example input.
       activation: Applied after every dense layer but the last.
       output_activation: Applied after the last; None leaves it linear.
-      dropout_rate: Probability of dropping a unit after each ``activation``. At 0 there are no
-        dropout layers, so a dense layer comes at every second position, else at every third.
+      dropout_rate: Probability of dropping a unit after each ``activation``; it may be traced.
+        At 0 there are no dropout layers, so a dense layer comes at every second position, else
+        at every third.
 
     Returns:
       The `sequential` of those layers, keyed by position.
-
-    Raises:
-      ValueError: If ``widths`` is empty, a width is below 1 or the rate is outside [0, 1).
-      TypeError: If ``widths`` is not a sequence of whole numbers, or an activation is neither
-        a Model nor callable.
 
     Example:
       >>> import jaxnets as jn
@@ -215,30 +216,31 @@ def mlp(
       >>> list(net.init(jax.random.key(0), jax.ShapeDtypeStruct((4, 2), "float32")))
       ['0', '2', '4', '6']
     """
-    remedy = "Pass widths=[10, 1], for example."
-    if not isinstance(widths, list | tuple):
-        fail("mlp", "widths", "be a list or a tuple", widths, remedy, error=ArgumentTypeError)
-    if not widths:
-        fail("mlp", "widths", "hold at least one width", widths, remedy)
+    is_list = isinstance(widths, list | tuple)
+    got, remedy = describe(widths), "Pass widths=[10, 1], for example."
+    require(is_list, "widths", "be a list or a tuple", got, remedy, error=ArgumentTypeError)
+    require(widths, "widths", "hold at least one width", got, remedy)
     _check_activation("activation", activation)
     between: list[Layer] = [activation]
-    if check_fraction("mlp", "dropout_rate", dropout_rate) > 0:
+    rate = check_fraction("dropout_rate", dropout_rate)
+    if not concrete(rate) or rate > 0:
         between.append(dropout(dropout_rate))
     layers: list[Layer] = []
     for i, width in enumerate(widths):
         layers += between if layers else []
-        layers.append(dense(check_integer("mlp", f"widths[{i}]", width, minimum=1)))
+        layers.append(dense(check_integer(f"widths[{i}]", width, minimum=1)))
     if output_activation is not None:
         _check_activation("output_activation", output_activation)
         layers.append(output_activation)
     return sequential(*layers)
 
 
-def _check_activation(argument: str, value: Any) -> None:
-    if not isinstance(value, Model):
-        check_callable("mlp", argument, value, f"Pass {argument}=jn.relu, for example.")
+def _check_activation(argument: str, value: Layer) -> None:
+    check_callable(argument, value, f"Pass {argument}=jn.relu, for example.")
+    as_model(value, argument)
 
 
+@factory()
 def perceptron() -> Model:
     r"""Rosenblatt's single unit, with a sigmoid in place of the step so that it has a gradient.
 
@@ -260,9 +262,9 @@ def perceptron() -> Model:
       Rosenblatt, "The perceptron: a probabilistic model for information storage and
       organization in the brain", 1958.
     """
-    unit = dense(1)
+    unit = only_child(dense(1))
 
-    def apply(params: Params, x: Any, *, key: Any = None) -> jax.Array:
-        return jnp.squeeze(sigmoid(unit.apply(params, x)), axis=-1)
+    def apply(params: Params, x: jax.Array, *, key: jax.Array | None = None) -> jax.Array:
+        return jnp.squeeze(sigmoid(unit.apply(params, x, key)), axis=-1)
 
-    return Model(unit.init, apply)
+    return Model(unit.model.init, apply)

@@ -10,8 +10,8 @@ are skipped for traced arrays, which have none yet.
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import jax
@@ -97,7 +97,7 @@ def describe(value: Any) -> str:
       >>> describe(jnp.zeros((4, 1)))
       'float32[4,1]'
     """
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type):
         return f"{value.dtype}[{','.join(map(str, value.shape))}]"
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -173,25 +173,30 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
     return named(function.__name__)(function)
 
 
-@contextmanager
-def inside(place: str) -> Iterator[None]:
+def inside(place: str) -> AbstractContextManager[None]:
     """Put a place in front of any error raised within.
 
     The library's own errors get it in their message; any other error gets it as a note, so
     that a failing function of the user's is located too.
     """
-    try:
-        yield
-    except ArgumentError as error:
-        error.places = (place, *error.places)
-        raise
-    except Exception as error:
-        error.add_note(f"raised inside {place}")
-        raise
+    return _Inside(place)
+
+
+class _Inside(AbstractContextManager[None]):
+    """A class rather than a generator: it is entered four times as fast."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ArgumentError):
+            error.places = (self.place, *error.places)
+        elif isinstance(error, Exception):
+            error.add_note(f"raised inside {self.place}")
 
 
 def concrete(value: Any) -> bool:
-    """Whether the values can be read now: false for arrays that are being traced."""
+    """True if values can be read now; False for arrays that are being traced."""
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -267,7 +272,7 @@ def check_flag(argument: str, value: Any) -> bool:
     """Return ``value`` if it is a ``bool``: a text such as ``"none"`` would count as true."""
     rule, remedy = "be True or False", f"Pass {argument}=True, for example."
     good = isinstance(value, bool | np.bool_)
-    require(good, argument, rule, value, remedy, error=ArgumentTypeError)
+    require(good, argument, rule, describe(value), remedy, error=ArgumentTypeError)
     return bool(value)
 
 
@@ -282,7 +287,8 @@ def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
 
 def check_callable(argument: str, value: Any, remedy: str) -> None:
     """Raise unless ``value`` can be called."""
-    require(callable(value), argument, "be callable", value, remedy, error=ArgumentTypeError)
+    if not callable(value):
+        fail(argument, "be callable", describe(value), remedy, error=ArgumentTypeError)
 
 
 def check_hashable(argument: str, value: Any) -> None:
@@ -298,7 +304,8 @@ def check_hashable(argument: str, value: Any) -> None:
 def check_text(argument: str, value: Any, *, example: str) -> str:
     """Return ``value`` if it is a ``str``; ``example`` is the one to suggest."""
     remedy = f"Pass {example!r}, for example."
-    require(isinstance(value, str), argument, "be a text", value, remedy, error=ArgumentTypeError)
+    good = isinstance(value, str)
+    require(good, argument, "be a text", describe(value), remedy, error=ArgumentTypeError)
     return str(value)
 
 

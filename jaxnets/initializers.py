@@ -1,17 +1,44 @@
 """Weight initialisers: functions ``(key, shape, dtype) -> array``.
 
-Every initialiser of ``jax.nn.initializers`` fits wherever one of these does; those that the
-field names after people stand here too, so that one import serves. Weights have the shape
-``[in, out]``: *fan-in* is the number of inputs of a unit, *fan-out* the number of its outputs.
-The standard deviation is written sigma.
+Those that JAX has stand here under JAX's names and in its convention: ``he_normal()`` makes an
+initialiser, ``zeros`` is one. `uniform`, `normal` and `torch_linear` are PyTorch's. Every
+initialiser of ``jax.nn.initializers``, and every function of that form, fits wherever one of
+these does.
+
+Weights have the shape ``[in, out]``: *fan-in* is the number of inputs of a unit, *fan-out* the
+number of its outputs. The standard deviation is written sigma. The rules that the field names
+after people keep the variance from layer to layer:
+
+============================  ======================  ==============================
+rule                          sigma squared           for units that are
+============================  ======================  ==============================
+``glorot_*`` (``xavier_*``)   2/(fan-in + fan-out)    near linear at 0, such as tanh
+``he_*`` (``kaiming_*``)      2/fan-in                ReLU
+``lecun_*``                   1/fan-in                linear
+`torch_linear`                1/(3 fan-in)            anything, PyTorch's default
+============================  ======================  ==============================
+
+Uniform ones lie on ±sqrt(3) sigma. Normal ones are cut at two standard deviations and rescaled to
+keep sigma; PyTorch's are not cut. Half precision is drawn in float32 and rounded once.
+
+References:
+  Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+  2010; He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015; LeCun, Bottou, Orr and
+  Müller, "Efficient BackProp", 1998.
 """
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 import jax
+import jax.nn.initializers as of_jax
 
-from jaxnets.checks import check_finite, check_positive
+from jaxnets.dtypes import at_least_float32
+from jaxnets.errors import check_finite, check_positive
+from jaxnets.factories import factory_of
 from jaxnets.model import Initializer
+from jaxnets.written import Form, Written
 
 __all__ = [
     "constant",
@@ -19,18 +46,71 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "kaiming_normal",
+    "kaiming_uniform",
     "lecun_normal",
     "lecun_uniform",
     "normal",
+    "ones",
     "orthogonal",
     "torch_linear",
+    "truncated_normal",
     "uniform",
+    "variance_scaling",
     "xavier_normal",
     "xavier_uniform",
     "zeros",
 ]
 
+P = ParamSpec("P")
 
+
+class _Initial(Written):
+    """An initialiser that the library made."""
+
+    __name__ = "initializer"
+    __signature__ = inspect.signature(lambda key, shape, dtype=None: None)
+    advice = "Pass a key, a shape and a dtype."
+
+
+def _dressed(form: Form, draw: Initializer) -> Initializer:
+    """The initialiser with its form; it draws in float32 at least and rounds once."""
+
+    def drawn(key: jax.Array, shape: Any, dtype: Any = None) -> jax.Array:
+        if dtype is None:
+            return draw(key, shape)
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
+        wide = at_least_float32(dtype)
+        array = draw(key, shape, wide)
+        return array if wide == dtype else array.astype(dtype)
+
+    return _Initial(form, drawn)
+
+
+_initializer = factory_of(_dressed, prefix="initializers.")
+"""The decorator of all functions here that make an initialiser."""
+
+
+def _from_jax(factory: Callable[P, Initializer]) -> Callable[P, Initializer]:
+    """JAX's factory under the same name here, its documentation included."""
+    ours = _initializer(factory)
+    ours.__module__ = __name__
+    return ours
+
+
+glorot_normal = xavier_normal = _from_jax(of_jax.glorot_normal)
+glorot_uniform = xavier_uniform = _from_jax(of_jax.glorot_uniform)
+he_normal = kaiming_normal = _from_jax(of_jax.he_normal)
+he_uniform = kaiming_uniform = _from_jax(of_jax.he_uniform)
+lecun_normal = _from_jax(of_jax.lecun_normal)
+lecun_uniform = _from_jax(of_jax.lecun_uniform)
+truncated_normal = _from_jax(of_jax.truncated_normal)
+variance_scaling = _from_jax(of_jax.variance_scaling)
+ones: Initializer = of_jax.ones
+zeros: Initializer = of_jax.zeros
+
+
+@_initializer
 def torch_linear() -> Initializer:
     r"""PyTorch's default for ``Linear``: uniform on ±1/sqrt(fan-in).
 
@@ -50,9 +130,10 @@ def torch_linear() -> Initializer:
     References:
       ``torch.nn.Linear`` (PyTorch documentation), which calls ``kaiming_uniform_(a=sqrt(5))``.
     """
-    return jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+    return of_jax.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
+@_initializer
 def uniform(scale: float) -> Initializer:
     r"""Uniform on the symmetric interval [-scale, scale).
 
@@ -61,7 +142,7 @@ def uniform(scale: float) -> Initializer:
     ``jax.nn.initializers.uniform`` draws from [0, scale) instead.
 
     Args:
-      scale: Half the width of the interval, positive.
+      scale: Half the width of the interval, positive; it may be traced.
 
     Returns:
       An initialiser of any shape.
@@ -71,7 +152,7 @@ def uniform(scale: float) -> Initializer:
       >>> bool((jnp.abs(w) <= 0.1).all() and (w < 0).any())
       True
     """
-    bound = check_positive("initializers.uniform", "scale", scale)
+    bound = check_positive("scale", scale)
 
     def initializer(key: jax.Array, shape: Any, dtype: Any = float) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -79,14 +160,16 @@ def uniform(scale: float) -> Initializer:
     return initializer
 
 
+@_initializer
 def normal(stddev: float = 1.0) -> Initializer:
     r"""Normal with mean 0 and standard deviation ``stddev``.
 
     .. math:: w \sim N(0, \sigma^2)
 
     Args:
-      stddev: The standard deviation sigma, positive. Unlike ``jax.nn.initializers.normal``,
-        whose default is 0.01, the default is 1, as in ``torch.nn.init.normal_``.
+      stddev: The standard deviation sigma, positive; it may be traced. Unlike
+        ``jax.nn.initializers.normal``, whose default is 0.01, the default is 1, as in
+        ``torch.nn.init.normal_``.
 
     Returns:
       An initialiser of any shape.
@@ -96,9 +179,10 @@ def normal(stddev: float = 1.0) -> Initializer:
       >>> round(float(w.std()), 1)
       1.0
     """
-    return jax.nn.initializers.normal(check_positive("initializers.normal", "stddev", stddev))
+    return of_jax.normal(check_positive("stddev", stddev))
 
 
+@_initializer
 def constant(value: float) -> Initializer:
     """The same value everywhere.
 
@@ -106,7 +190,7 @@ def constant(value: float) -> Initializer:
     way is worth one unit. It is here to show just that.
 
     Args:
-      value: The value, a finite number.
+      value: The value, a finite number; it may be traced.
 
     Returns:
       An initialiser of any shape.
@@ -115,135 +199,10 @@ def constant(value: float) -> Initializer:
       >>> constant(0.5)(jax.random.key(0), (2,)).tolist()
       [0.5, 0.5]
     """
-    return jax.nn.initializers.constant(check_finite("initializers.constant", "value", value))
+    return of_jax.constant(check_finite("value", value))
 
 
-zeros: Initializer = jax.nn.initializers.zeros
-"""Zeros of any shape: the usual start of a bias."""
-
-
-def glorot_uniform() -> Initializer:
-    r"""Glorot's (Xavier's) uniform rule, for units near linear at 0 such as tanh.
-
-    .. math:: w \sim U(-a, a), \quad a = \sqrt{6/(n_{in}+n_{out})}
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = glorot_uniform()(jax.random.key(0), (3, 3))
-      >>> bool((jnp.abs(w) <= 1).all())
-      True
-
-    References:
-      Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
-      networks", 2010.
-    """
-    return jax.nn.initializers.glorot_uniform()
-
-
-def glorot_normal() -> Initializer:
-    r"""Glorot's (Xavier's) normal rule.
-
-    .. math:: w \sim N(0, \sigma^2), \quad \sigma^2 = 2/(n_{in}+n_{out})
-
-    The normal is cut at two standard deviations and rescaled to keep sigma, as JAX does;
-    PyTorch's ``xavier_normal_`` does not cut. `he_normal` and `lecun_normal` are cut the same way.
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = glorot_normal()(jax.random.key(0), (100, 100))
-      >>> round(float(w.std()), 2)
-      0.1
-
-    References:
-      Glorot and Bengio, 2010.
-    """
-    return jax.nn.initializers.glorot_normal()
-
-
-xavier_uniform = glorot_uniform
-xavier_normal = glorot_normal
-
-
-def he_uniform() -> Initializer:
-    r"""He's (Kaiming's) uniform rule, which keeps the variance through ReLU layers.
-
-    .. math:: w \sim U(-a, a), \quad a = \sqrt{6/n_{in}}
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = he_uniform()(jax.random.key(0), (6, 100))
-      >>> bool((jnp.abs(w) <= 1).all())
-      True
-
-    References:
-      He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
-    """
-    return jax.nn.initializers.he_uniform()
-
-
-def he_normal() -> Initializer:
-    r"""He's (Kaiming's) normal rule, which keeps the variance through ReLU layers.
-
-    .. math:: w \sim N(0, \sigma^2), \quad \sigma^2 = 2/n_{in}
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = he_normal()(jax.random.key(0), (200, 100))
-      >>> round(float(w.std()), 2)
-      0.1
-
-    References:
-      He, Zhang, Ren and Sun, 2015.
-    """
-    return jax.nn.initializers.he_normal()
-
-
-def lecun_uniform() -> Initializer:
-    r"""LeCun's uniform rule: inputs of unit variance give sums of unit variance.
-
-    .. math:: w \sim U(-a, a), \quad a = \sqrt{3/n_{in}}
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = lecun_uniform()(jax.random.key(0), (3, 100))
-      >>> bool((jnp.abs(w) <= 1).all())
-      True
-
-    References:
-      LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
-    """
-    return jax.nn.initializers.lecun_uniform()
-
-
-def lecun_normal() -> Initializer:
-    r"""LeCun's normal rule: inputs of unit variance give sums of unit variance.
-
-    .. math:: w \sim N(0, \sigma^2), \quad \sigma^2 = 1/n_{in}
-
-    Returns:
-      An initialiser of weights, shape ``[in, out]``.
-
-    Example:
-      >>> w = lecun_normal()(jax.random.key(0), (100, 100))
-      >>> round(float(w.std()), 1)
-      0.1
-
-    References:
-      LeCun, Bottou, Orr and Müller, 1998.
-    """
-    return jax.nn.initializers.lecun_normal()
-
-
+@_initializer
 def orthogonal(scale: float = 1.0) -> Initializer:
     r"""A random matrix with orthonormal rows or columns, whichever are fewer, times ``scale``.
 
@@ -264,4 +223,9 @@ def orthogonal(scale: float = 1.0) -> Initializer:
       Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in
       deep linear neural networks", 2014.
     """
-    return jax.nn.initializers.orthogonal(check_positive("initializers.orthogonal", "scale", scale))
+    return of_jax.orthogonal(check_positive("scale", scale))
+
+
+def __dir__() -> list[str]:
+    """The public names alone."""
+    return __all__

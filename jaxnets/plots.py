@@ -1,7 +1,7 @@
 """Pictures: what all of them share, on matplotlib, which is imported inside.
 
 Figures are made without ``pyplot``, so that no backend is chosen and no global state changed.
-Lines differ by dash and marker as well as by shade, so that they are told apart in greyscale.
+Lines differ by dash and marker as well as by shade, so that they can be told apart in greyscale.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from jaxnets.checks import ArgumentValueError
+from jaxnets.errors import named, require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,13 +30,16 @@ SHADES = ("#000000", "#c1440e", "#3b6ea5", "#7a7a7a", "#2e8b57", "#8e5ea2")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("", "o", "s", "^", "D", "x")
 
+_MARGIN = 0.5
+"""How far around its points a surface is drawn."""
+
 
 class MissingPlotExtraError(ImportError):
     """Matplotlib is not installed."""
 
 
 def require_matplotlib() -> None:
-    """Raises a clear error unless matplotlib can be imported.
+    """Raise a clear error unless matplotlib can be imported.
 
     Raises:
       MissingPlotExtraError: With the command that installs it.
@@ -100,16 +104,18 @@ def line_style(index: int) -> dict[str, Any]:
 
 
 def draw_surface(
-    ax: Any, predict: Callable[[np.ndarray], Any], points: Any, targets: Any, *, margin: float = 0.5
+    ax: Any,
+    predict: Callable[[npt.NDArray[Any]], Any],
+    points: npt.ArrayLike,
+    targets: npt.ArrayLike,
 ) -> Any:
-    """Draws a probability over the plane in greys, its line at 0.5, and labelled points.
+    """Draw a probability over the plane in greys, its line at 0.5, and labelled points.
 
     Args:
       ax: The axes to draw on.
       predict: ``predict(x) -> probability``, from ``[points, 2]`` to ``[points]``.
       points: The points to mark, ``[points, 2]``.
       targets: Their labels, ``[points]``: black for 1, white for 0.
-      margin: How far around the points to draw.
 
     Returns:
       The bands, for a colour bar: white is 0 and grey is 1.
@@ -121,7 +127,7 @@ def draw_surface(
       11
     """
     points, targets = np.asarray(points), np.asarray(targets)
-    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    low, high = points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN
     dtype = np.result_type(points, np.float32)
     first, second = (np.linspace(low[i], high[i], 101, dtype=dtype) for i in (0, 1))
     grid = np.stack(np.meshgrid(first, second), axis=-1)
@@ -143,18 +149,16 @@ def _pale_greys() -> Any:
     return LinearSegmentedColormap.from_list("pale greys", ["#ffffff", "#808080"])
 
 
+@named("plots")
 def save_figure(figure: "Figure", path: str | PathLike[str]) -> Path:
-    """Writes a figure, in the format that the ending of ``path`` names.
+    """Write a figure, in the format that the ending of ``path`` names.
 
     Raises:
       ValueError: If the ending names no format.
     """
     path = Path(path)
-    formats = figure.canvas.get_supported_filetypes()
-    if path.suffix.removeprefix(".").lower() not in formats:
-        raise ArgumentValueError(
-            f"plots: path must end in a picture format such as .png or .svg; got {path}. "
-            f"Pass {path.with_suffix('.png')}."
-        )
+    known = path.suffix.removeprefix(".").lower() in figure.canvas.get_supported_filetypes()
+    rule = "end in a picture format such as .png or .svg"
+    require(known, "path", rule, str(path), f"Pass {path.with_suffix('.png')}.")
     figure.savefig(path, dpi=120)
     return path

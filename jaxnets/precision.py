@@ -1,21 +1,27 @@
 """Mixed precision: parameters kept in float32, computation in a narrower type."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxnets.checks import check_floating_dtype
-from jaxnets.model import Layer, Model, Params, as_model
+from jaxnets.children import only_child
+from jaxnets.dtypes import at_least_float32, is_floating
+from jaxnets.errors import check_floating_dtype
+from jaxnets.making import Combination, Made, factory
+from jaxnets.model import Example, Layer, Params
 
 __all__ = ["with_precision"]
 
 
-def with_precision(model: Layer, compute: Any = jnp.bfloat16) -> Model:
+@factory()
+def with_precision(model: Layer, compute: Any = jnp.bfloat16) -> Combination:
     r"""A Model that computes in a narrower type, with float32 parameters and outputs.
 
     Parameters and inputs are rounded to ``compute`` on their way into ``model`` and its output
-    is widened again. Since rounding has the derivative 1, gradients arrive in the dtype of the
+    is widened again. Because rounding has the derivative 1, gradients arrive in the dtype of the
     parameters, so an optimizer's small updates are not lost:
 
     .. math:: y = \text{wide}(f_{\text{round}(\theta)}(\text{round}(x)))
@@ -33,10 +39,6 @@ def with_precision(model: Layer, compute: Any = jnp.bfloat16) -> Model:
       outputs, are float32, or the widest type of x (and for outputs of the parameters) if that
       is wider.
 
-    Raises:
-      TypeError: If ``model`` is neither a Model nor callable, or ``compute`` is not a floating
-        dtype.
-
     Example:
       >>> import jaxnets as jn
       >>> net = with_precision(jn.dense(1, use_bias=False))
@@ -48,36 +50,37 @@ def with_precision(model: Layer, compute: Any = jnp.bfloat16) -> Model:
     References:
       Micikevicius et al., "Mixed precision training", 2018.
     """
-    inner = as_model("with_precision", model, argument="model")
-    compute = check_floating_dtype("with_precision", "compute", compute, example="jnp.bfloat16")
+    child = only_child(model)
+    compute = check_floating_dtype("compute", compute, example="jnp.bfloat16")
 
-    def init(key: Any, x: Any) -> Params:
-        params: Params = _at_least_float32(inner.init(key, _at_least_float32(x)))
-        return params
+    def init(key: jax.Array | None, x: Example) -> Made:
+        made = child.init(key, _widened(x))
+        return made._replace(params=_widened(made.params), output=None)
 
-    def apply(params: Params, x: Any, *, key: Any = None) -> Any:
-        y = inner.apply(_cast(params, compute), _cast(x, compute), key=key)
-        return _cast(y, _widest((params, x)))
+    def apply(params: Params, x: Any, *, key: jax.Array | None = None) -> Any:
+        narrow = _cast_to(compute)
+        y = child.apply(narrow(params), narrow(x), key)
+        return _cast_to(_widest((params, x)))(y)
 
-    return Model(init, apply)
-
-
-def _is_floating(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)
+    return Combination(init, apply)
 
 
-def _cast(tree: Any, dtype: Any) -> Any:
-    """Every floating leaf in ``dtype``."""
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if _is_floating(leaf) else leaf, tree)
+def _cast_to(dtype: Any) -> Callable[[Any], Any]:
+    """A function that gives a tree with every floating leaf in ``dtype``."""
+
+    def cast(leaf: Any) -> Any:
+        return leaf.astype(dtype) if is_floating(leaf) else leaf
+
+    return functools.partial(jax.tree.map, cast)
 
 
-def _at_least_float32(tree: Any) -> Any:
-    """Every floating leaf, which may be a ``jax.ShapeDtypeStruct``, in float32 or wider."""
+def _widened(tree: Any) -> Any:
+    """The tree with every floating leaf, array or shape, in float32 or wider."""
 
     def widen(leaf: Any) -> Any:
-        if not _is_floating(leaf):
+        if not is_floating(leaf):
             return leaf
-        dtype = jnp.promote_types(leaf.dtype, jnp.float32)
+        dtype = at_least_float32(leaf.dtype)
         if isinstance(leaf, jax.ShapeDtypeStruct):
             return jax.ShapeDtypeStruct(leaf.shape, dtype)
         return jnp.asarray(leaf, dtype)
@@ -87,5 +90,4 @@ def _at_least_float32(tree: Any) -> Any:
 
 def _widest(tree: Any) -> Any:
     """The dtype that float32 and all floating leaves promote to."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if _is_floating(leaf)]
-    return jnp.result_type(jnp.float32, *leaves)
+    return jnp.result_type(jnp.float32, *filter(is_floating, jax.tree.leaves(tree)))

@@ -1,15 +1,21 @@
 """A table of what a model is made of, found without computing anything."""
 
+import html
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 
-from jaxnets.checks import describe
-from jaxnets.children import Part, kind_of, recorded_parts
-from jaxnets.model import Layer, as_model
+from jaxnets.children import kind_of
+from jaxnets.errors import describe, public
+from jaxnets.making import Made, Part, made_by, traced
+from jaxnets.model import Example, Layer, as_model
 
 __all__ = ["Row", "Summary", "summary"]
+
+
+_HEADER = ("layer", "kind", "output", "parameters", "bytes")
 
 
 class Row(NamedTuple):
@@ -17,7 +23,7 @@ class Row(NamedTuple):
 
     Attributes:
       layer: Its path, the names of the layers around it and its own, such as ``"2/0"``.
-      kind: The factory or function that made it.
+      kind: The function that made it; ``Model`` for a pair of functions.
       output: Its output as a ``jax.ShapeDtypeStruct``, or a pytree of them.
       parameters: The number of its parameters, those of layers within it included.
       bytes: The memory that they take.
@@ -31,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a model is made of; ``print`` shows it as a table.
+    """The layers of a model; its text is a table.
 
     Attributes:
       rows: The layers, each before the layers within it.
@@ -41,22 +47,28 @@ class Summary(NamedTuple):
     rows: tuple[Row, ...]
     total: Row
 
-    def __str__(self) -> str:
-        header = ("layer", "kind", "output", "parameters", "bytes")
-        body = [_cells(row) for row in self.rows]
-        lines = [header, *body, _cells(self.total)]
+    def __repr__(self) -> str:
+        """The table as text."""
+        lines = [_HEADER, *map(_cells, self.rows), _cells(self.total)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        header_line, *body_lines, total_line = [_aligned(line, widths) for line in lines]
-        return "\n".join([header_line, rule, *body_lines, *([rule] if body else []), total_line])
+        header, *body, total = [_aligned(line, widths) for line in lines]
+        return "\n".join([header, rule, *body, *([rule] if body else []), total])
+
+    def _repr_html_(self) -> str:
+        """The table in a notebook."""
+        rows = [_HEADER, *map(_cells, self.rows), _cells(self.total)]
+        lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+        return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
-def summary(model: Layer, x: Any) -> Summary:
+@public
+def summary(model: Layer, x: Example) -> Summary:
     """The layers of a model with their outputs and the size of their parameters.
 
     The model is only traced, on abstract values: nothing is computed and no memory is taken,
-    however large it is. Layers are those of the library's combinators, wherever they stand; a
-    Model of the user's own is one row, with the combinators that its ``init`` uses inside it.
+    however large it is. Layers are those of the library's combinators, wherever they stand in one
+    another; any other Model is one row, whatever it holds.
 
     Args:
       model: A Model or function.
@@ -65,10 +77,6 @@ def summary(model: Layer, x: Any) -> Summary:
     Returns:
       A `Summary`. A layer with layers inside counts theirs too, so the parameters of the
       outermost rows, not of all rows, add up to the total.
-
-    Raises:
-      ValueError: If x does not fit the model.
-      TypeError: If ``model`` is neither a Model nor callable, or x is of a wrong dtype.
 
     Example:
       >>> import jaxnets as jn
@@ -82,35 +90,32 @@ def summary(model: Layer, x: Any) -> Summary:
       ---------------------------------------------------
       total  sequential  float32[4,1]           41    164
     """
-    whole = as_model("summary", model, argument="model")
+    whole = as_model(model, "model")
     key = jax.eval_shape(lambda: jax.random.key(0))
+    found: list[Summary] = []
 
-    def trace(key: Any, x: Any) -> tuple[Any, Any]:
-        params = whole.init(key, x)
-        return params, whole.apply(params, x)
+    def trace(key: jax.Array, x: Example) -> None:
+        made = traced(whole, made_by(whole, key, x), x)
+        total = _row("total", kind_of(model), made)
+        found.append(Summary(tuple(_rows(made.parts, "")), total))
 
-    # Without jit, for what is traced already is not called again, and would not be seen.
-    with jax.disable_jit(), recorded_parts() as parts:
-        params, output = jax.eval_shape(trace, key, x)
-    total = _row("total", kind_of(model), output, params)
-    return Summary(tuple(_rows(parts, "")), total)
+    jax.eval_shape(trace, key, x)
+    return found[0]
 
 
-def _rows(parts: list[Part], prefix: str) -> list[Row]:
+def _rows(parts: tuple[Part, ...], prefix: str) -> Iterator[Row]:
     """A row for each part, followed by those of its own parts."""
-    rows = []
     for part in parts:
         name = prefix + part.name
-        rows.append(_row(name, part.kind, part.output, part.params))
-        rows += _rows(part.parts, f"{name}/")
-    return rows
+        yield _row(name, part.kind, part.made)
+        yield from _rows(part.made.parts, f"{name}/")
 
 
-def _row(layer: str, kind: str, output: Any, params: Any) -> Row:
-    leaves = jax.tree.leaves(params)
+def _row(layer: str, kind: str, made: Made) -> Row:
+    leaves = jax.tree.leaves(made.params)
     sizes = [math.prod(leaf.shape) for leaf in leaves]
     memory = [size * leaf.dtype.itemsize for size, leaf in zip(sizes, leaves, strict=True)]
-    return Row(layer, kind, output, sum(sizes), sum(memory))
+    return Row(layer, kind, made.output, sum(sizes), sum(memory))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """What all tests share: strict settings, one Hypothesis profile, and what is skipped where."""
 
 import os
+import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jax
+import jax.numpy as jnp
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -25,6 +28,13 @@ def _compiled_once() -> Iterator[None]:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         yield
         jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _let_go() -> Iterator[None]:
+    """Lets go of the programs of a module once its tests are through: they take gigabytes."""
+    yield
+    jax.clear_caches()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -46,3 +56,42 @@ def mnist() -> Path:
     if not folder:
         pytest.skip("JAXNETS_MNIST does not name a folder with the MNIST files")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mutated() -> Callable[[bytes, random.Random], bytes]:
+    """Of a file: its content after one of the things that happen to files."""
+
+    def mutate(content: bytes, moments: random.Random) -> bytes:
+        place, some = moments.randrange(len(content)), moments.randbytes(moments.randrange(1, 64))
+        flipped = bytearray(content)
+        for _ in range(moments.randrange(1, 4)):
+            # Half of them in the first part, where headers are.
+            end = len(content) if moments.randrange(2) else min(len(content), 400)
+            flipped[moments.randrange(end)] ^= 1 << moments.randrange(8)
+        return moments.choice(
+            [
+                content[:place],
+                content + some,
+                content[:place] + some + content[place:],
+                content[:place] + bytes(len(some)) + content[place + len(some) :],
+                bytes(flipped),
+            ]
+        )
+
+    return mutate
+
+
+@pytest.fixture
+def assert_refused() -> Callable[..., None]:
+    """Asserts that a misuse raises an error of exactly these words, and that its advice works."""
+
+    def check(misuse: Callable[[], Any], error: type, message: str, advice: Callable[[], Any]):
+        with pytest.raises(error) as caught:
+            misuse()
+        assert str(caught.value) == message
+        for leaf in jax.tree.leaves(advice()):
+            if isinstance(leaf, jax.Array):
+                assert jnp.isfinite(leaf).all()
+
+    return check

@@ -13,6 +13,9 @@ from jaxnets.model import Model
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (4, 3))
+INTEGERS = jnp.array([[1, 2, 3]])
+DENSE = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}
+NESTED = sequential(relu, sequential(hidden=dense(2)))
 
 
 def shapes(params):
@@ -142,6 +145,13 @@ class TestMlp:
         assert shapes(params)["1"] == {"alpha": (5,)}
         assert shapes(params)["3"] == {"alpha": (5,)}
 
+    def test_a_traced_rate_has_dropout_layers(self):
+        def drawn(rate):
+            net = mlp([50, 2], dropout_rate=rate)
+            return net.apply(net.init(KEY, X), X, key=KEY)
+
+        np.testing.assert_allclose(jax.jit(drawn)(0.5), drawn(0.5), rtol=1e-5)
+
     def test_one_width_is_a_dense_layer(self):
         assert list(mlp([1], output_activation=sigmoid).init(KEY, X)) == ["0"]
 
@@ -163,6 +173,36 @@ class TestPerceptron:
 
 def failing(x):
     raise RuntimeError("out of paper")
+
+
+class TestInit:
+    def test_no_layer_is_traced_again_at_each_depth(self):
+        traced = []
+
+        def noted(x):
+            traced.append(x.shape)
+            return x
+
+        net = noted
+        for _ in range(20):
+            net = residual(sequential(net, relu))
+        net.init(KEY, X)
+        assert len(traced) == 1
+
+    def test_a_deep_model_has_the_parameters_of_its_layers(self):
+        net = dense(3)
+        for _ in range(5):
+            net = sequential(dense(3), net)
+        params, key = net.init(KEY, X), KEY
+        for _ in range(5):
+            first = dense(3).init(jax.random.fold_in(key, 0), X)
+            np.testing.assert_array_equal(params["0"]["w"], first["w"])
+            params, key = params["1"], jax.random.fold_in(key, 1)
+
+    def test_an_only_child_has_the_key_of_its_parent(self):
+        for around, inner in ((perceptron(), dense(1)), (residual(dense(3)), dense(3))):
+            expected = inner.init(KEY, X)["w"]
+            np.testing.assert_array_equal(around.init(KEY, X)["w"], expected)
 
 
 class TestNestedErrors:
@@ -212,3 +252,178 @@ def test_a_deep_stack_keeps_its_dtype(dtype):
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype(dtype)}
     drawn = jax.eval_shape(lambda params: net.apply(params, x, key=KEY), params)
     assert drawn.dtype == dtype
+
+
+MISUSE = [
+    pytest.param(
+        lambda: sequential(),
+        ValueError,
+        "sequential: layers must be passed by position or by keyword, at least one; got 0 by "
+        "position and 0 by keyword. Write jn.sequential(jn.dense(10), jn.relu), for example.",
+        lambda: sequential(dense(10), relu),
+        id="no layer",
+    ),
+    pytest.param(
+        lambda: sequential(dense(2), out=dense(1)),
+        ValueError,
+        "sequential: layers must be passed by position or by keyword, at least one; got 1 by "
+        "position and 1 by keyword. Write jn.sequential(jn.dense(10), jn.relu), for example.",
+        lambda: sequential(dense(10), relu),
+        id="layers both ways",
+    ),
+    pytest.param(
+        lambda: sequential(dense(2), 5),
+        TypeError,
+        "sequential: every layer must be a Model or a function x -> y; got 5. Pass a layer "
+        "such as jn.dense(10) or jn.relu.",
+        lambda: sequential(dense(2), dense(10), relu),
+        id="layer not callable",
+    ),
+    pytest.param(
+        lambda: sequential([dense(10), relu]),
+        TypeError,
+        "sequential: layers must be passed one by one; got a list. Write jn.sequential(*layers).",
+        lambda: sequential(*[dense(10), relu]),
+        id="layers as a list",
+    ),
+    pytest.param(
+        lambda: sequential(**{"hidden": dense(2)}, **{"hidden": dense(1)}),
+        TypeError,
+        "jaxnets.combinators.sequential() got multiple values for keyword argument 'hidden'",
+        lambda: sequential(**{"hidden": dense(2)}, **{"out": dense(1)}),
+        id="duplicate names",
+    ),
+    pytest.param(
+        lambda: NESTED.init(None, X),
+        ValueError,
+        "layer 1 > layer hidden > dense(2): key must be one PRNG key; got None. Pass "
+        "key=jax.random.key(0).",
+        lambda: NESTED.init(key=jax.random.key(0), x=X),
+        id="missing key, nested",
+    ),
+    pytest.param(
+        lambda: NESTED.apply({"1": {"hidden": DENSE}}, X[:, :2]),
+        ValueError,
+        "layer 1 > layer hidden > dense(2): x must have 3 features on its last axis, as the "
+        "parameters do; got float32[4,2]. Pass such an x, or make the parameters with "
+        "model.init(key, x) for this one.",
+        lambda: NESTED.apply(NESTED.init(KEY, X[:, :2]), X[:, :2]),
+        id="width, nested",
+    ),
+    pytest.param(
+        lambda: NESTED.init(X, KEY),
+        TypeError,
+        "sequential: key must be one PRNG key; got float32[4,3]. Pass key=jax.random.key(0).",
+        lambda: NESTED.init(key=jax.random.key(0), x=X),
+        id="arguments of init swapped",
+    ),
+    pytest.param(
+        lambda: NESTED.apply(X, {}),
+        TypeError,
+        "sequential: params must be a dict of its layers' parameters; got float32[4,3]. Make "
+        "them with model.init(key, x).",
+        lambda: NESTED.apply(NESTED.init(KEY, X), X),
+        id="arguments of a nested apply swapped",
+    ),
+    pytest.param(
+        lambda: residual(dense(2)).apply(DENSE, X),
+        ValueError,
+        "residual: model must return the shape of its input, (4, 3); got (4, 2). Let it end "
+        "in jn.dense(3), for example.",
+        lambda: residual(dense(3)).apply(dense(3).init(KEY, X), X),
+        id="residual changes the width",
+    ),
+    pytest.param(
+        lambda: residual("dense"),
+        TypeError,
+        "residual: model must be a Model or a function x -> y; got 'dense'. Pass a layer "
+        "such as jn.dense(10) or jn.relu.",
+        lambda: residual(dense(10)),
+        id="residual around no layer",
+    ),
+    pytest.param(
+        lambda: parallel(jnp.sin, lambda x: x[:, :1]).apply({}, X),
+        ValueError,
+        "parallel: outputs must have one shape to be combined by a ufunc; got (4, 3) from "
+        "layer 0, (4, 1) from layer 1. Give the layers equal widths, or pass combine=lambda "
+        "outputs: jnp.concatenate(outputs, axis=-1).",
+        lambda: parallel(
+            jnp.sin,
+            lambda x: x[:, :1],
+            combine=lambda outputs: jnp.concatenate(outputs, axis=-1),
+        ).apply({}, X),
+        id="outputs of different widths added",
+    ),
+    pytest.param(
+        lambda: parallel(dense(2), combine="add"),
+        TypeError,
+        "parallel: combine must be callable; got 'add'. Pass combine=jnp.add, for example.",
+        lambda: parallel(dense(2), combine=jnp.add),
+        id="combine not callable",
+    ),
+    pytest.param(
+        lambda: mlp(10),
+        TypeError,
+        "mlp: widths must be a list or a tuple; got 10. Pass widths=[10, 1], for example.",
+        lambda: mlp([10, 1]),
+        id="widths a number",
+    ),
+    pytest.param(
+        lambda: mlp([]),
+        ValueError,
+        "mlp: widths must hold at least one width; got []. Pass widths=[10, 1], for example.",
+        lambda: mlp(widths=[10, 1]),
+        id="no widths",
+    ),
+    pytest.param(
+        lambda: mlp([10, 0]),
+        ValueError,
+        "mlp: widths[1] must be a whole number of at least 1; got 0. Pass widths[1]=10, for "
+        "example.",
+        lambda: mlp([10, 10]),
+        id="a width of 0",
+    ),
+    pytest.param(
+        lambda: mlp([1.5, 1]),
+        TypeError,
+        "mlp: widths[0] must be a whole number of at least 1; got 1.5. Pass widths[0]=10, "
+        "for example.",
+        lambda: mlp([10, 1]),
+        id="a float width",
+    ),
+    pytest.param(
+        lambda: mlp([10, 1], "relu"),
+        TypeError,
+        "mlp: activation must be callable; got 'relu'. Pass activation=jn.relu, for example.",
+        lambda: mlp([10, 1], activation=relu),
+        id="activation by name",
+    ),
+    pytest.param(
+        lambda: mlp([10, 1], output_activation="sigmoid"),
+        TypeError,
+        "mlp: output_activation must be callable; got 'sigmoid'. Pass "
+        "output_activation=jn.relu, for example.",
+        lambda: mlp([10, 1], output_activation=relu),
+        id="output activation by name",
+    ),
+    pytest.param(
+        lambda: mlp([10, 1], dropout_rate=1.5),
+        ValueError,
+        "mlp: dropout_rate must be a number in [0, 1); got 1.5. Pass dropout_rate=0.5, for "
+        "example.",
+        lambda: mlp([10, 1], dropout_rate=0.5),
+        id="mlp with a rate above 1",
+    ),
+    pytest.param(
+        lambda: perceptron().init(KEY, INTEGERS),
+        TypeError,
+        "dense(1): x must be floating; got int32[1,3]. Convert it with x.astype(jnp.float32).",
+        lambda: perceptron().init(KEY, INTEGERS.astype(jnp.float32)),
+        id="perceptron of integers",
+    ),
+]
+
+
+@pytest.mark.parametrize(("misuse", "error", "message", "advice"), MISUSE)
+def test_misuse_is_refused_with_a_remedy_that_works(misuse, error, message, advice, assert_refused):
+    assert_refused(misuse, error, message, advice)

@@ -10,7 +10,7 @@ import scipy.stats
 
 import jaxnets as jn
 from jaxnets import initializers
-from jaxnets.checks import ArgumentTypeError, ArgumentValueError
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError
 
 FAN_IN, FAN_OUT = 300, 400
 DRAWS = FAN_IN * FAN_OUT
@@ -98,7 +98,12 @@ MAKERS = {
     "he_normal": initializers.he_normal,
     "lecun_uniform": initializers.lecun_uniform,
     "lecun_normal": initializers.lecun_normal,
+    "kaiming_uniform": initializers.kaiming_uniform,
+    "kaiming_normal": initializers.kaiming_normal,
     "orthogonal": initializers.orthogonal,
+    "truncated_normal": initializers.truncated_normal,
+    "variance_scaling": lambda: initializers.variance_scaling(1.0, "fan_avg", "normal"),
+    "ones": lambda: initializers.ones,
 }
 
 
@@ -107,11 +112,7 @@ def test_every_public_initialiser_is_here():
 
 
 DTYPES = [
-    (name, dtype)
-    for name in MAKERS
-    for dtype in ("float16", "bfloat16", "float32", "float64")
-    # JAX has no QR decomposition in half precision.
-    if name != "orthogonal" or dtype in ("float32", "float64")
+    (name, dtype) for name in MAKERS for dtype in ("float16", "bfloat16", "float32", "float64")
 ]
 
 
@@ -120,6 +121,33 @@ def test_shape_and_dtype_are_those_asked_for(name, dtype):
     with jax.enable_x64(True):
         shape = jax.eval_shape(lambda key: MAKERS[name]()(key, (3, 2), jnp.dtype(dtype)), KEY)
     assert (shape.shape, shape.dtype) == ((3, 2), jnp.dtype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", MAKERS)
+def test_half_precision_is_drawn_in_float32_and_rounded_once(name, dtype):
+    narrow = MAKERS[name]()(KEY, (30, 20), jnp.dtype(dtype))
+    wide = MAKERS[name]()(KEY, (30, 20), jnp.float32)
+    np.testing.assert_array_equal(narrow, wide.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "make", [initializers.normal, initializers.uniform, initializers.orthogonal]
+)
+def test_a_scale_may_be_traced(make):
+    drawn = jax.jit(lambda scale: make(scale)(KEY, (3, 2), jnp.float32))(0.3)
+    np.testing.assert_allclose(drawn, make(0.3)(KEY, (3, 2), jnp.float32), rtol=1e-6)
+
+
+def test_a_constant_may_be_traced():
+    filled = jax.vmap(lambda value: initializers.constant(value)(KEY, (3,), jnp.float32))
+    np.testing.assert_array_equal(filled(jnp.array([1.0, -2.0]))[:, 0], [1.0, -2.0])
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "lecun_normal", "orthogonal"])
+def test_numbers_are_those_of_jax(name):
+    ours, jaxs = (getattr(module, name)() for module in (initializers, jax.nn.initializers))
+    np.testing.assert_array_equal(ours(KEY, (5, 3)), jaxs(KEY, (5, 3)))
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -182,3 +210,36 @@ def test_the_advice_of_the_message_works():
     with pytest.raises(ArgumentValueError, match=r"Pass scale=0\.1, for example\.$"):
         initializers.uniform(0)
     assert initializers.uniform(scale=0.1)(KEY, (2,), jnp.float32).shape == (2,)
+
+
+MISUSE = [
+    pytest.param(
+        lambda: initializers.uniform(0),
+        ValueError,
+        "initializers.uniform: scale must be a positive finite number; got 0. Pass "
+        "scale=0.1, for example.",
+        lambda: initializers.uniform(scale=0.1),
+        id="interval of length 0",
+    ),
+    pytest.param(
+        lambda: initializers.normal(-1.0),
+        ValueError,
+        "initializers.normal: stddev must be a positive finite number; got -1.0. Pass "
+        "stddev=0.1, for example.",
+        lambda: initializers.normal(stddev=0.1),
+        id="negative deviation",
+    ),
+    pytest.param(
+        lambda: initializers.orthogonal("relu"),
+        TypeError,
+        "initializers.orthogonal: scale must be a positive finite number; got 'relu'. Pass "
+        "scale=0.1, for example.",
+        lambda: initializers.orthogonal(scale=0.1),
+        id="gain a text",
+    ),
+]
+
+
+@pytest.mark.parametrize(("misuse", "error", "message", "advice"), MISUSE)
+def test_misuse_is_refused_with_a_remedy_that_works(misuse, error, message, advice, assert_refused):
+    assert_refused(misuse, error, message, advice)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 import jaxnets as jn
-from jaxnets.training.members_last import LARGEST_CONTRACTION, members_last
+from jaxnets.members_last import LARGEST_CONTRACTION, members_last
 
 MEMBERS = 5
 MATRIX = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)

@@ -1,6 +1,7 @@
 """Metrics against counts made with plain Python and NumPy, and their conventions."""
 
 import functools
+import pickle
 import re
 
 import jax
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxnets import losses, metrics
-from jaxnets.checks import ArgumentTypeError, ArgumentValueError
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError
 
 CLASSES = 4
 SEEDS = st.integers(0, 2**32 - 1)
@@ -194,6 +195,79 @@ def test_scores_and_probabilities_without_a_meaning_give_nan_under_jit():
     assert jnp.isnan(jax.jit(metrics.accuracy)(COLUMN, 2 * ROW.reshape((4, 1))))
 
 
+@pytest.mark.parametrize("dtype", [bool, "int32", "float32"])
+def test_one_hot_targets_give_what_labels_give(dtype):
+    scores, labels = scored(4)
+    one_hot = jax.nn.one_hot(labels, CLASSES).astype(dtype)
+    for k in (1, 2):
+        expected = metrics.accuracy(scores, labels, top_k=k)
+        assert metrics.accuracy(scores, one_hot, top_k=k) == expected
+        assert jax.jit(functools.partial(metrics.accuracy, top_k=k))(scores, one_hot) == expected
+    np.testing.assert_array_equal(
+        metrics.confusion_matrix(scores, one_hot), metrics.confusion_matrix(scores, labels)
+    )
+    f1 = metrics.precision_recall_f1(scores, one_hot, average="micro").f1
+    np.testing.assert_allclose(f1, metrics.accuracy(scores, labels), rtol=1e-6)
+
+
+def test_targets_with_a_class_axis_that_are_not_one_hot_give_nan_under_jit():
+    several = jnp.array([[1.0, 1.0, 0.0]] * 4)
+    assert jnp.isnan(jax.jit(metrics.accuracy)(SCORES, several))
+    assert jax.jit(metrics.confusion_matrix)(SCORES, several).sum() == 0
+
+
+@pytest.mark.parametrize("constant", [1 / 3, 0.1, 1e-30, 1e30])
+def test_r2_of_constant_targets_that_rounding_moves_from_their_mean(constant):
+    """0 by its definition here; by the formula it was the inverse of a rounding error."""
+    targets = jnp.full(7, constant, jnp.float32)
+    assert metrics.r2(1.1 * targets, targets) == 0
+    assert metrics.r2(targets, targets) == 1
+    columns = jnp.stack([targets, jnp.arange(7.0)], axis=1)
+    assert metrics.r2(columns * jnp.array([[1.1, 1.0]]), columns) == 0.5
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_r2_of_targets_whose_squares_are_beyond_the_type(scale):
+    """1 - (0 + 0 + 1) / (14/3), whatever the unit."""
+    targets = jnp.array([1.0, 2.0, 4.0]) * jnp.float32(scale)
+    predictions = jnp.array([1.0, 2.0, 3.0]) * jnp.float32(scale)
+    np.testing.assert_allclose(metrics.r2(predictions, targets), 1 - 3 / 14, rtol=1e-6)
+
+
+NO_ARRAYS = [None, len, {}, 10**100, np.float32, "text", [1, [2]], np.array([None])]
+DECIDING = [metrics.accuracy, metrics.confusion_matrix, metrics.precision_recall_f1, metrics.r2]
+
+
+@pytest.mark.parametrize("value", NO_ARRAYS, ids=str)
+@pytest.mark.parametrize("metric", DECIDING, ids=lambda metric: metric.__name__)
+def test_what_is_no_array_of_numbers_is_refused_in_the_words_of_the_library(metric, value):
+    for call in (metric, metric.check_values):
+        message = rf"^{metric.__name__}: predictions must be (an array of numbers|floating); got "
+        with pytest.raises(ArgumentTypeError, match=message):
+            call(value, LABELS)
+        with pytest.raises(ArgumentTypeError, match=rf"^{metric.__name__}: targets must be an arr"):
+            call(SCORES, value)
+    with pytest.raises(ArgumentTypeError, match=rf"^{metric.__name__}: predictions must be given"):
+        metric()
+
+
+def test_check_values_reads_targets_while_predictions_are_shapes():
+    shape = jax.ShapeDtypeStruct((4, 3), jnp.float32)
+    assert metrics.accuracy.check_values(shape, LABELS) is None
+    with pytest.raises(
+        ArgumentValueError, match=r"class labels in \[0, 3\); got 3 at index \(1,\)"
+    ):
+        metrics.accuracy.check_values(shape, LABELS + 1)
+    with pytest.raises(ArgumentValueError, match=r"be probabilities in \[0, 1\]; got 4.5"):
+        metrics.accuracy.check_values(5 * COLUMN, ROW.reshape((4, 1)))
+
+
+def test_metrics_can_be_pickled_and_tab_completion_shows_what_is_public():
+    for metric in DECIDING:
+        assert pickle.loads(pickle.dumps(metric)) is metric
+    assert dir(metrics) == metrics.__all__
+
+
 CLASS_SHAPES = "targets must have shape (4,) for class labels or (4, 3) for probabilities; got "
 FROM_ZERO = (
     "Labels count from 0: subtract 1 if yours count from 1, or give predictions more classes."
@@ -232,6 +306,18 @@ MISUSES = {
         "accuracy: predictions must be probabilities in [0, 1]; got 4.0 at index (0,). "
         "Apply jn.sigmoid to logits.",
         lambda: metrics.accuracy(jax.nn.sigmoid(4 * ROW), ROW),
+    ),
+    "several classes at once": (
+        lambda: metrics.accuracy(SCORES, jnp.ones((4, 3))),
+        "accuracy: targets must be one-hot, a single 1 in each example; got [1. 1. 1.] at index "
+        "(0,). Compare independent outcomes one by one, both sides with .reshape(-1).",
+        lambda: metrics.accuracy(SCORES.reshape(-1), jnp.ones((4, 3)).reshape(-1)),
+    ),
+    "scores against one label too few": (
+        lambda: metrics.accuracy(SCORES, LABELS[:3]),
+        f"accuracy: {CLASS_SHAPES}(3,). Give one label, or one row of probabilities, for each "
+        "example.",
+        lambda: metrics.accuracy(SCORES, LABELS),
     ),
     "neither 0 nor 1": (
         lambda: metrics.accuracy(ROW, 2 * ROW),
@@ -277,6 +363,12 @@ MISUSES = {
         "confusion_matrix: predictions must be class labels in [0, 2); got 2 at index (1,). "
         f"{FROM_ZERO}",
         lambda: metrics.confusion_matrix(LABELS, LABELS, classes=3),
+    ),
+    "true label out of range": (
+        lambda: metrics.precision_recall_f1(SCORES, LABELS - 2),
+        "precision_recall_f1: targets must be class labels in [0, 3); got -1 at index (0,). "
+        f"{FROM_ZERO}",
+        lambda: metrics.precision_recall_f1(SCORES, LABELS),
     ),
     "unknown average": (
         lambda: metrics.precision_recall_f1(SCORES, LABELS, average="weighted"),

@@ -123,3 +123,20 @@ def test_trains():
 def test_compute_must_be_a_floating_dtype(compute):
     with pytest.raises(TypeError, match=r"^with_precision: compute must be a floating dtype; got"):
         with_precision(NET, compute=compute)
+
+
+MISUSE = [
+    pytest.param(
+        lambda: with_precision(dense(2), compute=jnp.int8),
+        TypeError,
+        "with_precision: compute must be a floating dtype; got int8. Pass "
+        "compute=jnp.bfloat16, for example.",
+        lambda: with_precision(dense(2), compute=jnp.bfloat16),
+        id="precision of an integer type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("misuse", "error", "message", "advice"), MISUSE)
+def test_misuse_is_refused_with_a_remedy_that_works(misuse, error, message, advice, assert_refused):
+    assert_refused(misuse, error, message, advice)

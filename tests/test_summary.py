@@ -93,11 +93,42 @@ def test_a_single_layer_is_its_total():
     assert len(str(table).splitlines()) == 3
 
 
-def test_a_model_of_ones_own_is_a_row_with_its_combinators_inside():
+def test_a_model_of_ones_own_is_one_row():
     rows = by_layer(sequential(relu, doubled(mlp([5, 2]))), X)
-    assert list(rows) == ["0", "1", "1/0", "1/1", "1/2"]
-    assert rows["1"].kind == "doubled"
+    assert list(rows) == ["0", "1"]
+    assert rows["1"].kind == "Model"
     assert rows["1"].parameters == 3 + 15 + 12
+
+
+def test_a_model_of_functions_of_two_others_is_one_row():
+    inner = sequential(dense(3), relu)
+    rows = by_layer(sequential(Model(inner.init, lambda params, x, *, key=None: x)), X)
+    assert list(rows) == ["0"]
+    assert (rows["0"].kind, rows["0"].parameters) == ("Model", 9)
+    assert rows["0"].output.shape == (4, 2)
+
+
+def test_its_text_is_the_table():
+    assert repr(summary(NESTED, X)) == NESTED_TABLE
+
+
+def test_a_notebook_shows_a_table():
+    page = summary(sequential(dense(3), lambda x: x), X)._repr_html_()
+    assert page.startswith("<table>")
+    assert page.count("<tr>") == 4
+    assert "<td>dense</td>" in page
+    assert "&lt;lambda&gt;" in page
+
+
+def test_summary_calls_init_and_each_layer_once():
+    calls = []
+
+    def noted(x):
+        calls.append(x.shape)
+        return x
+
+    summary(sequential(dense(3), sequential(residual(noted), sequential(noted))), X)
+    assert len(calls) == 2
 
 
 def test_functions_and_factories_are_named():
@@ -153,3 +184,20 @@ def test_a_jitted_init_is_seen_every_time():
     first = summary(model, X)
     assert [row.kind for row in first.rows] == ["dense", "relu"]
     assert summary(model, X) == first
+
+
+MISUSE = [
+    pytest.param(
+        lambda: summary(5, X),
+        TypeError,
+        "summary: model must be a Model or a function x -> y; got 5. Pass a layer such as "
+        "jn.dense(10) or jn.relu.",
+        lambda: summary(dense(10), X).total.parameters,
+        id="summary of no model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("misuse", "error", "message", "advice"), MISUSE)
+def test_misuse_is_refused_with_a_remedy_that_works(misuse, error, message, advice, assert_refused):
+    assert_refused(misuse, error, message, advice)

@@ -1,55 +1,68 @@
-"""What all activations share: checks, narrow dtypes and compilation."""
+"""The contract of activations: a floating array in, one of the same shape and dtype out."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, cast
 
 import jax
-import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from jaxnets.checks import check_floating
+from jaxnets.contracts.arrays import as_floating, at_least_float32
+from jaxnets.contracts.calls import OptionCheck, boundary, compiled, in_type
 
-__all__ = ["Function", "elementwise", "widened"]
-
-Function = Callable[..., jax.Array]
-
-
-def widened(function: Function) -> Function:
-    """Computes in float32 at least, and returns the dtype of ``x``."""
-
-    @functools.wraps(function)
-    def computed(x: jax.Array, *args: Any, **options: Any) -> jax.Array:
-        wide = jnp.float32 if x.dtype.itemsize < 4 else x.dtype
-        return function(x.astype(wide), *args, **options).astype(x.dtype)
-
-    return computed
+__all__ = ["ActivationFunction", "activation", "elementwise"]
 
 
-def elementwise(**checks: Callable[[str, str, Any], Any]) -> Callable[[Function], Function]:
-    """Checks ``x``, widens narrow dtypes and jits; every option is static and has its check.
+class ActivationFunction(Protocol):
+    """An activation, in a model or called on an array."""
 
-    Options are checked before ``jax.jit`` sees them, so that a value that cannot be static is
-    reported in the library's words.
+    __name__: str
+
+    def __call__(self, x: ArrayLike, *args: Any, **options: Any) -> jax.Array:
+        """The activation of ``x``."""
+
+
+Decorator = Callable[[Callable[..., jax.Array]], ActivationFunction]
+
+
+def elementwise(**options: OptionCheck) -> Decorator:
+    """Make ``formula(x, ...)`` an activation: checked, compiled, in float32 at least.
+
+    Args:
+      **options: The check of each option that is a plain value.
+
+    Example:
+      >>> @elementwise()
+      ... def cube(x):
+      ...     return x**3
+      >>> float(cube(2.0))
+      8.0
     """
 
-    def decorate(function: Function) -> Function:
-        name, wide = function.__name__, widened(function)
+    def decorate(formula: Callable[..., jax.Array]) -> ActivationFunction:
+        @functools.wraps(formula)
+        def widened(x: Any, *args: Any, **given: Any) -> jax.Array:
+            x = as_floating("x", x)
+            wide = at_least_float32(x)
+            given = {name: in_type(value, wide.dtype) for name, value in given.items()}
+            return formula(wide, *args, **given).astype(x.dtype)
 
-        @functools.wraps(function)
-        def checked(x: Any, *args: Any, **options: Any) -> jax.Array:
-            return wide(check_floating(name, "x", x), *args, **options)
+        prepare = compiled(widened, options)
 
-        compiled: Function = jax.jit(checked, static_argnames=tuple(checks))
-        if not checks:
-            return compiled
+        @activation
+        @functools.wraps(formula)
+        def function(*args: Any, **kwargs: Any) -> jax.Array:
+            program, arrays, given = prepare(args, kwargs)
+            result: jax.Array = program(*arrays, **given)
+            return result
 
-        @functools.wraps(function)
-        def activation(x: Any, **options: Any) -> jax.Array:
-            for option, check in checks.items():
-                if option in options:
-                    options[option] = check(name, option, options[option])
-            return compiled(x, **options)
-
-        return activation
+        return function
 
     return decorate
+
+
+def activation(function: Callable[..., jax.Array]) -> ActivationFunction:
+    """The boundary of an activation: its errors bear its name."""
+    name = function.__name__
+    remedy = f"In a model pass the function itself: jn.sequential(jn.dense(1), jn.{name})."
+    return cast(ActivationFunction, boundary(remedy)(function))

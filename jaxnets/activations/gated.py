@@ -1,21 +1,20 @@
 """Inputs times a gate of themselves: silu, mish, gelu."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.activations.contract import Function, elementwise
+from jaxnets.activations.contract import elementwise
 from jaxnets.activations.exact import exact_sigmoid, exact_softplus, exact_tanh
-from jaxnets.checks import (
-    check_flag,
-)
+from jaxnets.errors import check_flag
 
 __all__ = ["gelu", "mish", "silu"]
 
 
-def _gated(x: jax.Array, gate: Function, limit: float) -> jax.Array:
+def _gated(x: jax.Array, gate: Callable[[jax.Array], jax.Array], limit: float) -> jax.Array:
     """``x * gate(x)`` for a gate that is 0 left of -limit and 1 right of limit, in every dtype.
 
     The limits at infinity, 0 and x, are put in place of ``0 * inf``.
@@ -31,16 +30,8 @@ def silu(x: jax.Array) -> jax.Array:
     .. math:: f(x) = x\,\sigma(x), \qquad f'(x) = \sigma(x) + x\,\sigma(x)\,\sigma(-x)
 
     The derivative is 1/2 at 0 and crosses 0 at x = -1.278, where the value is smallest, -0.278.
-    Left of it the value returns to 0 like ``x exp(x)`` and the unit saturates.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; range [-0.278, inf).
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    Left of it the value returns to 0 like ``x exp(x)`` and the unit saturates. The range is
+    [-0.278, inf).
 
     Example:
       >>> print(f"{silu(1.0):.4f} {silu(-1.0):.4f}")
@@ -61,16 +52,8 @@ def mish(x: jax.Array) -> jax.Array:
        f'(x) = \tanh(s) + x\,(1 - \tanh^2 s)\,\sigma(x)
 
     The derivative is 3/5 at 0 and crosses 0 at x = -1.192, where the value is smallest, -0.309.
-    Left of it the value returns to 0 like ``x exp(x)`` and the unit saturates.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; range [-0.309, inf).
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    Left of it the value returns to 0 like ``x exp(x)`` and the unit saturates. The range is
+    [-0.309, inf).
 
     Example:
       >>> print(f"{mish(1.0):.4f} {mish(-1.0):.4f}")
@@ -94,18 +77,12 @@ def gelu(x: jax.Array, *, approximate: bool = False) -> jax.Array:
     .. math:: \tfrac12\bigl(1 + \tanh(\sqrt{2/\pi}\,(x + 0.044715\,x^3))\bigr)
 
     The derivative is 1/2 at 0 and crosses 0 at x = -0.752, where the value is smallest, -0.170.
-    Left of it the value returns to 0 like ``exp(-x**2 / 2)`` and the unit saturates.
+    Left of it the value returns to 0 like ``exp(-x**2 / 2)`` and the unit saturates. The range is
+    [-0.170, inf).
 
-    Args:
-      x: Floating, any shape.
-      approximate: Whether to use the approximation. The default is PyTorch's; that of
+    Options:
+      approximate: True for the approximation. The default is PyTorch's; that of
         ``jax.nn.gelu`` is true.
-
-    Returns:
-      Same shape and dtype; range [-0.170, inf).
-
-    Raises:
-      TypeError: If ``x`` is not floating or ``approximate`` not a bool.
 
     Example:
       >>> print(f"{gelu(1.0):.5f} {gelu(1.0, approximate=True):.5f}")

@@ -4,15 +4,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets.activations.contract import elementwise
 from jaxnets.activations.exact import exact_expm1
-from jaxnets.checks import (
-    check_finite,
-    check_floating,
-    check_positive,
-    fail,
-)
+from jaxnets.contracts.arrays import as_floating, trailing_axes
+from jaxnets.errors import check_finite, check_positive, require
 
 __all__ = ["celu", "elu", "leaky_relu", "prelu", "relu", "relu6", "selu"]
 
@@ -24,16 +21,7 @@ def relu(x: jax.Array) -> jax.Array:
     .. math:: f(x) = \max(0, x), \qquad f'(x) = 1 \text{ if } x > 0 \text{ else } 0
 
     The derivative at the kink x = 0 is taken as 0. A unit whose input stays negative gets no
-    gradient and is dead; there is no saturation on the right.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; range [0, inf).
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    gradient and is dead; there is no saturation on the right. The range is [0, inf).
 
     Example:
       >>> relu(jnp.array([-1.0, 0.0, 2.0])).tolist()
@@ -51,17 +39,8 @@ def relu6(x: jax.Array) -> jax.Array:
 
     .. math:: f(x) = \min(\max(0, x), 6), \qquad f'(x) = 1 \text{ if } 0 < x < 6 \text{ else } 0
 
-    The derivative at the kinks x = 0 and 6 is 0. A unit whose input stays outside (0, 6) is
-    dead or saturated and gets no gradient.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; range [0, 6].
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    The derivative at the kinks x = 0 and 6 is 0. A unit whose input stays outside (0, 6) is dead
+    or saturated and gets no gradient. The range is [0, 6].
 
     Example:
       >>> relu6(jnp.array([-1.0, 2.0, 7.0])).tolist()
@@ -81,18 +60,10 @@ def leaky_relu(x: jax.Array, *, negative_slope: float = 0.01) -> jax.Array:
        f'(x) = 1 \text{ if } x > 0 \text{ else } s
 
     The derivative at the kink x = 0 is the slope s, as in PyTorch (in ``jax.nn`` it is 1). The
-    unit neither saturates nor dies.
+    unit neither saturates nor dies. The range is (-inf, inf) for a positive slope.
 
-    Args:
-      x: Floating, any shape.
+    Options:
       negative_slope: The slope s, a finite number; `prelu` takes one that is learned.
-
-    Returns:
-      Same shape and dtype; range (-inf, inf) for a positive slope.
-
-    Raises:
-      ValueError: If ``negative_slope`` is not finite.
-      TypeError: If ``x`` is not floating or ``negative_slope`` not a number.
 
     Example:
       >>> leaky_relu(jnp.array([-1.0, 2.0]), negative_slope=0.25).tolist()
@@ -103,8 +74,8 @@ def leaky_relu(x: jax.Array, *, negative_slope: float = 0.01) -> jax.Array:
       2013.
     """
     # A slope of 0 has a limit at -inf, which 0 times infinity has not.
-    left = negative_slope * x if negative_slope else jnp.zeros_like(x)
-    return jnp.where(x > 0, x, left)
+    limited = jnp.where(jnp.isneginf(x) & (negative_slope == 0), 0, x)
+    return jnp.where(x > 0, x, negative_slope * _where_negative(limited))
 
 
 @elementwise()
@@ -115,20 +86,13 @@ def prelu(x: jax.Array, alpha: jax.Array) -> jax.Array:
        \frac{\partial f}{\partial x} = 1 \text{ if } x > 0 \text{ else } \alpha, \qquad
        \frac{\partial f}{\partial \alpha} = \min(0, x)
 
-    The derivative at the kink x = 0 is alpha, as in PyTorch. The unit does not saturate, and
-    dies only where alpha has become 0.
+    The derivative at the kink x = 0 is alpha, as in PyTorch. The unit does not saturate, and dies
+    only where alpha has become 0. The range is (-inf, inf) for a positive alpha.
 
     Args:
       x: Floating, ``[..., features]``.
-      alpha: The slope, floating: one for all, shape ``[]``, or one a feature, ``[features]``.
+      alpha: The slope, floating: one for all, shape ``[]``, or one per feature, ``[features]``.
         PyTorch starts it at 0.25 and has the features on axis 1.
-
-    Returns:
-      Same shape and dtype as ``x``; range (-inf, inf) for a positive alpha.
-
-    Raises:
-      ValueError: If the shape of ``alpha`` does not fit.
-      TypeError: If ``x`` or ``alpha`` is not floating.
 
     Example:
       >>> prelu(jnp.array([[-1.0, -1.0]]), jnp.array([0.25, 0.5])).tolist()
@@ -137,12 +101,11 @@ def prelu(x: jax.Array, alpha: jax.Array) -> jax.Array:
     References:
       He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015; ``torch.nn.PReLU``.
     """
-    alpha = check_floating("prelu", "alpha", alpha).astype(x.dtype)
-    if alpha.shape not in ((), x.shape[-1:]):
-        rule = f"have the shape () or that of the last axis of x, {x.shape[-1:]}"
-        fail("prelu", "alpha", rule, str(alpha.shape), "Pass one slope, or one a feature.")
-    alpha = alpha.reshape((1,) * (x.ndim - alpha.ndim) + alpha.shape)
-    return jnp.where(x > 0, x, alpha * _where_negative(x))
+    alpha, features = as_floating("alpha", alpha).astype(x.dtype), x.shape[-1:]
+    rule = f"have the shape () or that of the last axis of x, {features}"
+    remedy = "Pass one slope, or one per feature."
+    require(alpha.shape in ((), features), "alpha", rule, str(alpha.shape), remedy)
+    return jnp.where(x > 0, x, trailing_axes(alpha, x.ndim) * _where_negative(x))
 
 
 def _where_negative(x: jax.Array) -> jax.Array:
@@ -161,18 +124,10 @@ def elu(x: jax.Array, *, alpha: float = 1.0) -> jax.Array:
        f'(x) = 1 \text{ if } x > 0 \text{ else } \alpha e^x
 
     The derivative at x = 0 is alpha; there is a kink unless alpha is 1. On the left the unit
-    saturates at -alpha.
+    saturates at -alpha. The range is (-alpha, inf), reaching -alpha by rounding.
 
-    Args:
-      x: Floating, any shape.
+    Options:
       alpha: The depth of the left side, positive.
-
-    Returns:
-      Same shape and dtype; range (-alpha, inf), reaching -alpha by rounding.
-
-    Raises:
-      ValueError: If ``alpha`` is not positive and finite.
-      TypeError: If ``x`` is not floating or ``alpha`` not a number.
 
     Example:
       >>> elu(jnp.array([-jnp.inf, 0.0, 2.0])).tolist()
@@ -193,17 +148,9 @@ def selu(x: jax.Array) -> jax.Array:
        f'(x) = \lambda \text{ if } x > 0 \text{ else } \lambda \alpha e^x
 
     with lambda = 1.0507 and alpha = 1.6733. The derivative at the kink x = 0 is the left one,
-    lambda alpha = 1.7581, and the unit saturates on the left at minus that. Weights should
-    start with `initializers.lecun_normal`.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; range (-1.7581, inf), reaching the left end by rounding.
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    lambda alpha = 1.7581, and the unit saturates on the left at minus that. Weights should start
+    with `initializers.lecun_normal`. The range is (-1.7581, inf), reaching the left end by
+    rounding.
 
     Example:
       >>> print(f"{selu(1.0):.4f} {selu(-jnp.inf):.4f}")
@@ -223,18 +170,11 @@ def celu(x: jax.Array, *, alpha: float = 1.0) -> jax.Array:
     .. math:: f(x) = x \text{ if } x > 0 \text{ else } \alpha(e^{x/\alpha} - 1), \qquad
        f'(x) = 1 \text{ if } x > 0 \text{ else } e^{x/\alpha}
 
-    The derivative at x = 0 is 1 for every alpha. On the left the unit saturates at -alpha.
+    The derivative at x = 0 is 1 for every alpha. On the left the unit saturates at -alpha. The
+    range is (-alpha, inf), reaching -alpha by rounding.
 
-    Args:
-      x: Floating, any shape.
+    Options:
       alpha: The depth of the left side, positive.
-
-    Returns:
-      Same shape and dtype; range (-alpha, inf), reaching -alpha by rounding.
-
-    Raises:
-      ValueError: If ``alpha`` is not positive and finite.
-      TypeError: If ``x`` is not floating or ``alpha`` not a number.
 
     Example:
       >>> celu(jnp.array([-jnp.inf, 0.0, 2.0]), alpha=0.5).tolist()
@@ -243,4 +183,9 @@ def celu(x: jax.Array, *, alpha: float = 1.0) -> jax.Array:
     References:
       Barron, "Continuously differentiable exponential linear units", 2017.
     """
-    return jnp.where(x > 0, x, alpha * exact_expm1(_where_negative(x) / alpha))
+    # By a constant it can see, XLA divides as by a factor 1/alpha, which may vanish.
+    depth = jax.lax.optimization_barrier(jnp.asarray(alpha, x.dtype))
+    left, depth = _where_negative(x), jnp.maximum(depth, np.finfo(x.dtype).tiny)
+    # Near 0 it is x to the last digit, where x / alpha may vanish.
+    straight = -left <= depth * (np.finfo(x.dtype).eps / 4)
+    return jnp.where(straight, x, depth * exact_expm1(left / depth))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxnets.activations.contract import elementwise
 
-__all__ = ["identity", "step"]
+__all__ = ["heaviside", "identity"]
 
 
 @elementwise()
@@ -14,14 +14,7 @@ def identity(x: jax.Array) -> jax.Array:
 
     .. math:: f(x) = x, \qquad f'(x) = 1
 
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      ``x``; range (-inf, inf). It never saturates.
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    The range is (-inf, inf): it never saturates.
 
     Example:
       >>> identity(jnp.array([-1.0, 2.0])).tolist()
@@ -31,26 +24,17 @@ def identity(x: jax.Array) -> jax.Array:
 
 
 @elementwise()
-def step(x: jax.Array) -> jax.Array:
+def heaviside(x: jax.Array) -> jax.Array:
     r"""Heaviside's step, the perceptron's threshold.
 
     .. math:: f(x) = 1 \text{ if } x \ge 0 \text{ else } 0, \qquad f'(x) = 0
 
-    At 0 the value is 1: a unit fires when its input reaches the threshold. The derivative is
-    taken as 0 everywhere, at 0 too, so that nothing below this unit learns by gradients;
-    `sigmoid` is the smooth function in its place.
-
-    Args:
-      x: Floating, any shape.
-
-    Returns:
-      Same shape and dtype; 0 or 1.
-
-    Raises:
-      TypeError: If ``x`` is not floating.
+    At 0 the value is 1: a unit fires when its input reaches the threshold. The derivative is taken
+    as 0 everywhere, at 0 too, so that nothing below this unit learns by gradients; `sigmoid` is
+    the smooth function in its place. The range is 0 and 1.
 
     Example:
-      >>> step(jnp.array([-0.5, 0.0, 2.0])).tolist()
+      >>> heaviside(jnp.array([-0.5, 0.0, 2.0])).tolist()
       [0.0, 1.0, 1.0]
 
     References:

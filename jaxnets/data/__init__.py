@@ -5,3 +5,8 @@ from jaxnets.data.idx import read_idx
 from jaxnets.data.images import LabelledImages, digits, mnist
 
 __all__ = ["LabelledImages", "digits", "mnist", "read_idx", "xor"]
+
+
+def __dir__() -> list[str]:
+    """The public names alone."""
+    return __all__

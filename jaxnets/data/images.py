@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnets.checks import fail
 from jaxnets.data.idx import read_idx
+from jaxnets.errors import ArgumentMissingFileError, fail, public
+from jaxnets.files.whole import check_path, kind_of
 
 __all__ = ["LabelledImages", "digits", "mnist"]
 
@@ -24,13 +25,14 @@ class LabelledImages(NamedTuple):
     Attributes:
       train: Images ``[examples, height, width]``, float32 in [0, 1] where 1 is ink, and
         integer labels ``[examples]``.
-      test: The same, of examples that are in the first part neither.
+      test: The same, of other examples.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
 
 
+@public
 def digits() -> LabelledImages:
     """The 1,797 handwritten digits of 8 x 8 pixels from the UCI repository, shipped with jaxnets.
 
@@ -48,9 +50,10 @@ def digits() -> LabelledImages:
       Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
       Repository, 1998, doi:10.24432/C50P49, licence CC BY 4.0; its test set, 13 writers.
     """
-    return _labelled_images("digits", UCI_DIGITS, largest=16)
+    return _labelled_images(UCI_DIGITS, largest=16)
 
 
+@public
 def mnist(folder: str | PathLike[str]) -> LabelledImages:
     """A set in the format of MNIST: a folder of four IDX files of bytes, plain or gzipped.
 
@@ -68,53 +71,56 @@ def mnist(folder: str | PathLike[str]) -> LabelledImages:
       FileNotFoundError: If a file is not there.
       ValueError: If a file is damaged or holds something else, a label is none of 0 to 9, or two
         files do not fit.
+      TypeError: If ``folder`` is no path.
 
     Example:
       >>> mnist("no/such/folder")
       Traceback (most recent call last):
-      FileNotFoundError: mnist: folder must hold train-images-idx3-ubyte, plain or .gz; got
-      no/such/folder, where it is not. Pass the folder of the four MNIST files.
+      jaxnets.errors.ArgumentMissingFileError: mnist: folder must hold train-images-idx3-ubyte,
+      plain or .gz; got no/such/folder, where it is not. Pass the folder of the four MNIST files.
 
     References:
       LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998.
     """
-    return _labelled_images("mnist", Path(folder), largest=255)
+    remedy = "Pass the folder of the four MNIST files."
+    place = check_path("folder", folder, rule="be the path of a folder", remedy=remedy)
+    return _labelled_images(place, largest=255)
 
 
-def _labelled_images(function: str, folder: Path, *, largest: int) -> LabelledImages:
+def _labelled_images(folder: Path, *, largest: int) -> LabelledImages:
     """Both parts of the set in ``folder``, whose darkest pixel is ``largest``."""
-    train, test = (_part(function, folder, part, largest) for part in ("train", "t10k"))
+    train, test = (_part(folder, part, largest) for part in ("train", "t10k"))
     if train[0].shape[1:] != test[0].shape[1:]:
         rule = f"hold test images of {train[0].shape[1:]} pixels, as the training images are"
-        fail(function, "folder", rule, str(test[0].shape[1:]), "Put files of one set together.")
+        fail("folder", rule, str(test[0].shape[1:]), "Put files of one set together.")
     return LabelledImages(train, test)
 
 
-def _part(function: str, folder: Path, part: str, largest: int) -> tuple[np.ndarray, np.ndarray]:
+def _part(folder: Path, part: str, largest: int) -> tuple[np.ndarray, np.ndarray]:
     """The images and labels of one part, checked against each other."""
-    images = _read_bytes(function, folder, f"{part}-images-idx3-ubyte", axes=3)
-    labels = _read_bytes(function, folder, f"{part}-labels-idx1-ubyte", axes=1)
+    images = _read_bytes(folder, f"{part}-images-idx3-ubyte", axes=3)
+    labels = _read_bytes(folder, f"{part}-labels-idx1-ubyte", axes=1)
     if len(images) != len(labels):
         rule = f"hold as many labels as images in its {part} files"
         got = f"{len(labels)} labels and {len(images)} images in {folder}"
-        fail(function, "folder", rule, got, "Put files of one set together.")
+        fail("folder", rule, got, "Put files of one set together.")
     if (outside := np.flatnonzero(labels >= CLASSES)).size:
         rule = f"hold labels from 0 to {CLASSES - 1} in its {part} files"
         got = f"{labels[outside[0]]} at index {outside[0]} in {folder}"
-        fail(function, "folder", rule, got, "Check that the files are of a set of ten classes.")
+        fail("folder", rule, got, "Check that the files are of a set of ten classes.")
     return images.astype(np.float32) / np.float32(largest), labels.astype(np.int32)
 
 
-def _read_bytes(function: str, folder: Path, name: str, *, axes: int) -> np.ndarray:
+def _read_bytes(folder: Path, name: str, *, axes: int) -> np.ndarray:
     """The array in the file of that name, plain or gzipped."""
     places = [folder / name, folder / f"{name}.gz"]
-    path = next((place for place in places if place.is_file()), None)
+    path = next((place for place in places if kind_of("folder", place) == "file"), None)
     if path is None:
         rule, got = f"hold {name}, plain or .gz", f"{folder}, where it is not"
         remedy = "Pass the folder of the four MNIST files."
-        fail(function, "folder", rule, got, remedy, error=FileNotFoundError)
+        fail("folder", rule, got, remedy, error=ArgumentMissingFileError)
     array = read_idx(path)
     if array.ndim != axes or array.dtype != np.uint8 or array.size == 0:
         rule = f"hold bytes on {axes} {'axes' if axes > 1 else 'axis'}, some at least, in {name}"
-        fail(function, "folder", rule, array, "Check that the files have not been interchanged.")
+        fail("folder", rule, array, "Check that the files have not been interchanged.")
     return array

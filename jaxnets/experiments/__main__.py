@@ -1,11 +1,13 @@
-"""Lists the experiments, one line each; ``all --out DIR`` runs every one of them."""
+"""List the experiments, one line each; ``all --out DIR`` runs them all."""
 
 import difflib
 import sys
 from collections.abc import Sequence
 
 from jaxnets.experiments.catalogue import summaries
-from jaxnets.experiments.command_line import run_as_program
+from jaxnets.process import run_as_program
+
+__all__ = ["main"]
 
 HELP = """Run one with: python -m jaxnets.experiments.NAME (--help shows its options)
 Run all with: python -m jaxnets.experiments all --out DIR
@@ -13,11 +15,11 @@ Run all with: python -m jaxnets.experiments all --out DIR
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the list, or runs all; returns the exit code."""
+    """Print the list, or run all; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["all"]:
-        # Imported here, for the list needs no experiment.
-        from jaxnets.experiments.all import main as run_all
+        # Imported here, because the list needs no experiment.
+        from jaxnets.experiments.run_all import main as run_all
 
         return run_all(arguments[1:])
     unknown = [argument for argument in arguments if argument not in ("-h", "--help")]
@@ -33,13 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refusal(argument: str) -> str:
     """One line; it suggests a command only where there is such an experiment."""
     names = list(summaries())
-    text = f"experiments: the argument must be 'all'; got {argument or repr(argument)}. "
-    near = difflib.get_close_matches(argument, [*names, "all"], n=1)
-    if near == ["all"]:
-        return f"{text}Write python -m jaxnets.experiments all --out DIR"
-    if near:
-        return f"{text}To run one experiment, write python -m jaxnets.experiments.{near[0]}"
-    return f"{text}The experiments are {', '.join(names)}."
+    advice = f"The experiments are {', '.join(names)}."
+    for near in difflib.get_close_matches(argument, [*names, "all"], n=1):
+        advice = f"To run one experiment, write python -m jaxnets.experiments.{near}"
+        if near == "all":
+            advice = "Write python -m jaxnets.experiments all --out DIR"
+    return f"experiments: the argument must be 'all'; got {argument or repr(argument)}. {advice}"
 
 
 if __name__ == "__main__":

@@ -12,5 +12,5 @@ differences and, where it is installed, against PyTorch. ``--show NAME`` prints 
 from jaxnets.parity.compare import check
 from jaxnets.parity.report import Report
 
+# Submodules are imported by their names.
 __all__ = ["Report", "check"]
-"""Submodules are imported by their names."""

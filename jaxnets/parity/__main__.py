@@ -3,24 +3,15 @@
 import argparse
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from jaxnets.parity.derivations import PAGES, page
-from jaxnets.parity.row import COLUMNS, Row
-from jaxnets.parity.table import row_makers, rows
-from jaxnets.parity.torch_reference import torch_version
+from jaxnets.parity.report import COLUMNS, Report
+from jaxnets.parity.table import row_makers, rows, torch_version
 from jaxnets.process import run_as_program
 
 __all__ = ["main"]
-
-HEADERS = {
-    "float64": "autodiff 64",
-    "float32": "autodiff 32",
-    "differences": "differences",
-    "PyTorch": "PyTorch",
-}
-"""What stands above each column."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the table or a derivation.
+    """Print the table or a derivation.
 
     Returns:
       0 if every difference is within its tolerance and every public function has a hand formula,
@@ -49,10 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.only is not None:
         _check_name(parser, "--only", args.only, row_makers(torch=False))
     torch = torch_version()
-    made = rows([] if args.only is None else [args.only], torch=torch is not None)
-    table = list(made if args.json else _printed(made, torch=torch))
+    table = []
+    if not args.json:
+        _print_head()
+    for row in rows([] if args.only is None else [args.only], torch=torch is not None):
+        table.append(row)
+        if not args.json:
+            _print_row(row, torch)
     if args.json:
         print(json.dumps({"torch": torch, "rows": [row.as_json() for row in table]}))
+    else:
+        _print_verdict(table)
     return 0 if all(row.ok for row in table) else 1
 
 
@@ -73,31 +71,32 @@ def _check_name(parser: _Parser, flag: str, name: str, names: Collection[str]) -
         parser.error(f"{flag} must be one of {', '.join(sorted(names))}; got {name}.")
 
 
-def _printed(made: Iterable[Row], *, torch: str | None) -> Iterator[Row]:
-    """Prints the table as its rows come, and a verdict; yields them on."""
+def _print_head() -> None:
     print("Largest relative difference of the formula derived by hand from autodiff in float64 and")
     print("float32 (update rules: from optax), from central differences and from PyTorch.\n")
-    heads = "".join(f"{HEADERS[column]:>14}" for column in COLUMNS)
+    heads = "".join(f"{column:>14}" for column in COLUMNS)
     print(f"{'name':22}{'kind':12}{heads}  verdict")
-    found = []
-    for row in made:
-        found.append(row)
-        cells = "".join(f"{_cell(row, column, torch):>14}" for column in COLUMNS)
-        verdict = "ok" if row.ok else "OFF" if row.errors else row.compared
-        print(f"{row.name:22}{row.kind:12}{cells}  {verdict}", flush=True)
-        yield row
-    bad = ", ".join(row.name for row in found if not row.ok)
-    count = "1 row" if len(found) == 1 else f"{len(found)} rows"
+
+
+def _print_row(row: Report, torch: str | None) -> None:
+    cells = "".join(f"{_cell(row, column, torch):>14}" for column in COLUMNS)
+    verdict = "ok" if row.ok else "OFF" if row.errors else row.compared
+    print(f"{row.name:22}{row.kind:12}{cells}  {verdict}", flush=True)
+
+
+def _cell(row: Report, column: str, torch: str | None) -> str:
+    if column in row.errors:
+        return f"{row.worst[column].relative:.1e}"
+    return "not installed" if column == "PyTorch" and torch is None else "-"
+
+
+def _print_verdict(table: Sequence[Report]) -> None:
+    bad = ", ".join(row.name for row in table if not row.ok)
+    count = "1 row" if len(table) == 1 else f"{len(table)} rows"
     print(f"\nNOT within tolerance: {bad}" if bad else f"\n{count}, all within tolerance")
-    for row in found:
+    for row in table:
         if row.note:
             print(f"{row.name}: {row.note}")
-
-
-def _cell(row: Row, column: str, torch: str | None) -> str:
-    if column in row.errors:
-        return f"{row.errors[column]:.1e}"
-    return "not installed" if column == "PyTorch" and torch is None else "-"
 
 
 if __name__ == "__main__":

@@ -12,19 +12,29 @@ For the course's network l1 = X w1 + b1, a1 = f1(l1), l2 = a1 w2 + b2, a2 = f2(l
 and so on for any depth. There is no automatic differentiation in this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from jaxnets import activations as library_activations
 from jaxnets import losses as library_losses
-from jaxnets.checks import fail
-from jaxnets.parity.formulas import ACTIVATIONS, LOSSES
+from jaxnets.errors import fail, named
+from jaxnets.parity.formulas import ACTIVATIONS, LAYERS, LOSSES
+from jaxnets.parity.formulas.combinators import elementwise
+from jaxnets.parity.formulas.formula import Formula
 from jaxnets.parity.formulas.layers import dense
 
 __all__ = ["value_and_grad"]
 
+UNITS: dict[str, Formula] = {
+    **{name: elementwise(formula) for name, formula in ACTIVATIONS.items()},
+    "log_softmax": LAYERS["log_softmax"],
+    "softmax": LAYERS["softmax"],
+}
+"""Every activation as a layer without parameters."""
 
+
+@named("backprop.value_and_grad")
 def value_and_grad(
     params: Any, x: Any, y: Any, *, activations: Sequence[Any], loss: Any
 ) -> tuple[Any, Any]:
@@ -55,7 +65,7 @@ def value_and_grad(
         layers without a bias have no ``"b"``.
       x: Inputs, ``[batch, in]``.
       y: Targets.
-      activations: One activation of jaxnets a dense layer: the function, such as
+      activations: One activation of jaxnets per dense layer: the function, such as
         ``jaxnets.sigmoid``, its name, or a ``functools.partial`` of it with its options. A layer
         without an activation, such as a linear output, has ``jaxnets.identity``.
       loss: A loss of jaxnets, likewise.
@@ -66,18 +76,19 @@ def value_and_grad(
 
     Raises:
       ValueError: If the parameters are not those of such a network, there is not one activation
-        a dense layer, or there is no formula for an activation or the loss.
+        per dense layer, or there is no formula for an activation or the loss.
 
     Example:
       Training without automatic differentiation:
 
       >>> import jax, optax, jaxnets as jn
-      >>> x, y = jn.data.xor()
       >>> net = jn.sequential(jn.dense(10), jn.sigmoid, jn.dense(1), jn.sigmoid)
-      >>> by_hand = partial(value_and_grad, activations=[jn.sigmoid, jn.sigmoid], loss="bce")
-      >>> run = partial(jn.fit, net, jn.losses.bce, optax.sgd(1.0), (x, y), steps=1000)
-      >>> result = run(key=jax.random.key(0), value_and_grad=by_hand)
-      >>> autodiff = run(key=jax.random.key(0))
+      >>> def by_hand(params, batch, *, key):
+      ...     return value_and_grad(params, *batch, activations=[jn.sigmoid] * 2, loss="bce")
+      >>> goal = jn.objective(jn.Supervised(net, jn.losses.bce), value_and_grad=by_hand)
+      >>> data, options = jn.data.xor(), {"key": jax.random.key(0), "steps": 1000}
+      >>> result = jn.fit(net, goal, optax.sgd(1.0), data, **options)
+      >>> autodiff = jn.fit(net, jn.losses.bce, optax.sgd(1.0), data, **options)
       >>> bool(abs(result.history["loss"] - autodiff.history["loss"]).max() < 1e-3)
       True
 
@@ -86,7 +97,7 @@ def value_and_grad(
       1986.
     """
     names = _dense_names(params, activations)
-    units = [formula_of("activation", f, ACTIVATIONS, library_activations) for f in activations]
+    units = [formula_of("activation", f, UNITS, library_activations) for f in activations]
     steps_back = []
     a = x
     for name, unit in zip(names, units, strict=True):
@@ -102,9 +113,7 @@ def value_and_grad(
     return value, {name: gradient[name] for name in params}
 
 
-def formula_of(
-    kind: str, function: Any, formulas: dict[str, Callable[..., Any]], library: Any
-) -> Callable[..., Any]:
+def formula_of(kind: str, function: Any, formulas: dict[str, Formula], library: Any) -> Formula:
     """The hand formula of a function of the library.
 
     Args:
@@ -119,8 +128,7 @@ def formula_of(
     name = function if isinstance(function, str) else getattr(function, "__name__", "")
     if name not in formulas or function not in (name, getattr(library, name)):
         remedy = f"Pass {sorted(formulas)[0]!r}, for example."
-        rule = f"be a {kind} of jaxnets, or its name"
-        fail("backprop.value_and_grad", kind, rule, function, remedy)
+        fail(kind, f"be a {kind} of jaxnets, or its name", function, remedy)
     return formulas[name]
 
 
@@ -129,10 +137,9 @@ def _dense_names(params: Any, activations: Sequence[Any]) -> list[str]:
     names = [str(2 * i) for i in range(len(activations))]
     if not names or set(names) != set(params) or not all("w" in params[name] for name in names):
         fail(
-            "backprop.value_and_grad",
             "params",
             f"be those of {len(activations)} dense layers, {names}, one for each activation",
             f"the entries {sorted(params)}",
-            "Pass one activation a dense layer, jaxnets.identity for a linear one.",
+            "Pass one activation per dense layer, jaxnets.identity for a linear one.",
         )
     return names

@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.checks import ArgumentTypeError, check_callable, describe, fail
-from jaxnets.parity.leaves import leaf_error, leaves
-from jaxnets.parity.references import Reference, precision, references
-from jaxnets.parity.report import Comparison, Report
+from jaxnets.errors import ArgumentTypeError, check_callable, describe, fail, public, require
+from jaxnets.parity.leaves import LeafError, leaves
+from jaxnets.parity.programs import precision
+from jaxnets.parity.reference import Reference
+from jaxnets.parity.references import references
+from jaxnets.parity.report import Report
 
-__all__ = ["check", "compare", "compared", "evaluated"]
+__all__ = ["check", "compare", "errors_of", "evaluated"]
 
 
+@public
 def check(
     fn: Callable[..., Any],
     by_hand: Callable[..., Any],
@@ -22,7 +25,7 @@ def check(
     *args: Any,
     kinks: Collection[str] = (),
 ) -> Report:
-    """Compares a derivative written by hand with autodiff and with central differences.
+    """Compare a derivative written by hand with autodiff and with central differences.
 
     Works on any function and any formula, not only on those of this library. The configuration
     of JAX is left as it is: float64 is switched on and off within.
@@ -35,8 +38,9 @@ def check(
         value the gradient itself may be returned: ``(value, gradient)``. It gets NumPy arrays.
       at: Where to differentiate: a floating array or a pytree of them.
       args: Further arrays, or pytrees of them, that ``fn`` is not differentiated by.
-      kinks: Names of entries of the dict ``at`` at which ``fn`` has no derivative, only a
-        convention for it: central differences know nothing of that and are not compared there.
+      kinks: Names of entries of the dict ``at`` in which ``fn`` may have no derivative, only a
+        convention for it: where the slopes on both sides differ, the derivative by hand may be
+        any between them. (Autodiff has its own convention, and is compared with everywhere.)
 
     Returns:
       A `Report` against autodiff in float64 and in float32 and against central differences in
@@ -55,52 +59,57 @@ def check(
       >>> x = np.array([1.0, -2.0])
       >>> check(cubes, lambda x: (np.sum(x**3), 3 * x**2), x).ok
       True
-      >>> report = check(cubes, lambda x: (np.sum(x**3), 3.15 * x**2), x)
-      >>> report.ok, report.comparisons[0].worst.leaf, report.comparisons[0].worst.where
+      >>> report = check(cubes, lambda x: (np.sum(x**3), 3 * x * np.abs(x)), x)
+      >>> report.ok, report.worst["float64"].leaf, report.worst["float64"].where
       (False, 'gradient', (1,))
     """
-    check_callable("check", "fn", fn, "Pass a function that JAX can differentiate.")
-    check_callable("check", "by_hand", by_hand, "Pass a function that returns (value, gradient).")
+    check_callable("fn", fn, "Pass a function that JAX can differentiate.")
+    check_callable("by_hand", by_hand, "Pass a function that returns (value, gradient).")
     _check_floating("at", at)
-    if not any(np.size(leaf) for leaf in jax.tree.leaves(at)):
-        fail("check", "at", "hold at least one element", at, "Pass at=np.ones(3), for example.")
+    filled = any(np.size(leaf) for leaf in jax.tree.leaves(at))
+    require(filled, "at", "hold at least one element", at, "Pass at=np.ones(3), for example.")
     _check_kinks(kinks, at)
     _check_floating("the value of fn", jax.eval_shape(fn, at, *args))
     name = getattr(fn, "__name__", type(fn).__name__)
     return compare(name, by_hand, references(fn, at, *args, kinks=kinks))
 
 
-def compare(name: str, by_hand: Callable[..., Any], references: Iterable[Reference]) -> Report:
+def compare(
+    name: str,
+    by_hand: Callable[..., Any],
+    references: Iterable[Reference],
+    *,
+    kind: str = "function",
+    compared: str = "",
+) -> Report:
     """A formula as `check` takes it, against references that are already there."""
-    return Report(
-        name, tuple(compared(evaluated(by_hand, reference), reference) for reference in references)
-    )
+    errors = {
+        reference.column: errors_of(evaluated(by_hand, reference), reference)
+        for reference in references
+    }
+    return Report(name, kind, errors, compared)
 
 
 def evaluated(by_hand: Callable[..., Any], reference: Reference) -> dict[str, Any]:
     """The leaves of a formula's value and gradient, at the inputs of a reference."""
     with precision(reference.dtype):
         result = by_hand(*reference.inputs)
-        if not (isinstance(result, tuple) and len(result) == 2):
-            rule, remedy = "return (value, backward)", "Return the two as a tuple."
-            fail("check", "by_hand", rule, result, remedy, error=ArgumentTypeError)
+        rule, remedy = "return (value, backward)", "Return the two as a tuple."
+        is_pair = isinstance(result, tuple) and len(result) == 2
+        require(is_pair, "by_hand", rule, result, remedy, error=ArgumentTypeError)
         value, backward = result
         is_scalar = getattr(reference.cotangent, "shape", None) == ()
-        if not callable(backward) and not is_scalar:
-            rule = "return (value, backward), as the value is not a scalar"
-            remedy = "Return backward(d_value) -> d_at, such as lambda d_value: d_value * slope."
-            fail("check", "by_hand", rule, backward, remedy)
+        rule += ", as the value is not a scalar"
+        remedy = "Return backward(d_value) -> d_at, such as lambda d_value: d_value * slope."
+        require(callable(backward) or is_scalar, "by_hand", rule, backward, remedy)
         gradient = backward(reference.cotangent) if callable(backward) else backward
         return leaves(value=value, gradient=gradient)
 
 
-def compared(found: Mapping[str, Any], reference: Reference) -> Comparison:
+def errors_of(found: Mapping[str, Any], reference: Reference) -> tuple[LeafError, ...]:
     """The leaves of a formula against those of a reference."""
     paths = dict.fromkeys([*reference.leaves, *(found if reference.complete else ())])
-    return Comparison(
-        reference.name,
-        tuple(leaf_error(path, found.get(path), reference.leaves.get(path)) for path in paths),
-    )
+    return tuple(reference.error(path, found.get(path)) for path in paths)
 
 
 def _check_floating(argument: str, tree: Any) -> None:
@@ -109,12 +118,11 @@ def _check_floating(argument: str, tree: Any) -> None:
         if not jnp.issubdtype(dtype, jnp.floating):
             rule = "be a floating array or a pytree of them"
             remedy = "Convert it with np.asarray(..., np.float64)."
-            fail("check", argument, rule, describe(leaf), remedy, error=ArgumentTypeError)
+            fail(argument, rule, describe(leaf), remedy, error=ArgumentTypeError)
 
 
 def _check_kinks(kinks: Collection[str], at: Any) -> None:
     entries = set(at) if isinstance(at, Mapping) else set()
+    remedy = "Pass at={'smooth': ..., 'kinks': ...}, kinks=['kinks'], for example."
     for kink in kinks:
-        if kink not in entries:
-            remedy = "Pass at={'smooth': ..., 'kinks': ...}, kinks=['kinks'], for example."
-            fail("check", "kinks", "name entries of the dict at", repr(kink), remedy)
+        require(kink in entries, "kinks", "name entries of the dict at", repr(kink), remedy)

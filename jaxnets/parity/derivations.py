@@ -1,4 +1,4 @@
-"""The derivations as pages of text: what ``python -m jaxnets.parity --show NAME`` prints."""
+"""The derivations as pages of text, which ``python -m jaxnets.parity --show NAME`` prints."""
 
 import inspect
 import textwrap
@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxnets.parity import backprop, tutorial
 from jaxnets.parity.formulas import DERIVATIONS
-from jaxnets.parity.training_runs import TRAINING, train_by_hand
+from jaxnets.parity.rows.training_runs import TRAINING, train_by_hand
 
 __all__ = ["PAGES", "page"]
 
@@ -15,7 +15,7 @@ WIDTH = 80
 """Columns of a terminal."""
 
 SECTIONS = ("Args:", "Returns:", "Raises:", "Example:", "References:")
-"""What follows a derivation in a docstring, and is of no use without the code."""
+"""Sections that follow a derivation in a docstring, and are of no use without the code."""
 
 PAGES: dict[str, Callable[..., Any]] = {
     **DERIVATIONS,

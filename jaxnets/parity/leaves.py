@@ -1,10 +1,11 @@
 """The error of one array, a leaf of a value or of a gradient.
 
-Errors are measured in one way everywhere. For each leaf the relative error is the largest absolute
-difference between the two sides, divided by the largest absolute element of the reference; a leaf
-whose elements are all below `FLOOR` is measured against that instead, as there the rounding of
-terms that cancel shows. The largest element stands for the whole leaf, so neither the error nor
-its tolerance grows with the leaf.
+Errors are measured in one way everywhere: for each element the absolute difference between the two
+sides, divided by the scale of that element; the largest stands for the whole leaf, so neither the
+error nor its tolerance grows with the leaf. The scale is that of `jaxnets.parity.conditioning`,
+which an element brings itself however small it is. Where there is none, as for trained parameters
+and for PyTorch, all elements are measured against the largest of their leaf, or against `FLOOR`
+where that is less: there the rounding of terms that cancel shows.
 """
 
 import math
@@ -12,24 +13,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnets.checks import describe
-from jaxnets.training.paths import named_leaves
+from jaxnets.errors import describe
+from jaxnets.paths import named_leaves
 
-__all__ = ["FLOOR", "LeafError", "largest_error", "leaf_error", "leaves"]
+__all__ = ["FLOOR", "LeafError", "leaf_error", "leaves", "tree_errors"]
 
 FLOOR = 1e-3
-"""The size that smaller leaves are measured against."""
+"""The size that smaller leaves without a scale are measured against."""
 
 
 class LeafError(NamedTuple):
-    """How far one leaf is from its reference.
+    """The distance of one leaf from its reference, at the element where it is largest.
 
     Attributes:
       leaf: Its path, such as ``"gradient/0/w"``.
-      absolute: The largest absolute difference; infinite if a leaf is missing, has another shape
-        or dtype, or is not finite in the same places as the reference.
-      relative: The same, relative to the largest element of the reference.
-      where: At which index of the leaf.
+      absolute: The absolute difference; infinite if a leaf is missing, has another shape or dtype,
+        or is not finite in the same places as the reference.
+      relative: The same, divided by the scale of the element.
+      where: The index of the element.
       by_hand: The value there by hand, or what is wrong with the leaf.
       reference: The value there in the reference.
     """
@@ -47,8 +48,17 @@ def leaves(**trees: Any) -> dict[str, Any]:
     return named_leaves(trees)
 
 
-def leaf_error(path: str, found: Any, expected: Any) -> LeafError:
-    """The error of one leaf; either is None if there is no such leaf on its side.
+def leaf_error(
+    path: str, found: Any, expected: Any, *, scale: Any = None, allowed: Any = 0.0
+) -> LeafError:
+    """The error of one leaf.
+
+    Args:
+      path: Its path.
+      found: The leaf by hand, or None if there is no such leaf.
+      expected: The leaf of the reference, or None likewise.
+      scale: The scale of each element; by default the largest of the leaf for all of them.
+      allowed: The absolute difference of each element that is no error.
 
     Example:
       >>> error = leaf_error("w", np.array([1.0, 2.5]), np.array([1.0, 2.0]))
@@ -64,29 +74,41 @@ def leaf_error(path: str, found: Any, expected: Any) -> LeafError:
         return _mismatch(path, found, expected)
     if not expected.size:
         return LeafError(path, 0.0, 0.0, (), None, None)
-    found = np.asarray(found)
-    with np.errstate(invalid="ignore", over="ignore"):
-        differences = np.where(found == expected, 0, np.abs(found - expected))
-    differences = np.where(np.isfinite(differences), differences, np.inf)
-    index = np.unravel_index(np.argmax(differences), differences.shape)
-    absolute = float(differences[index])
-    # An infinite element counts no further: beside it every other error would be nothing.
-    sizes = np.abs(expected, where=np.isfinite(expected), out=np.zeros_like(expected))
+    found, scale = np.asarray(found), _largest(expected) if scale is None else scale
+    differences, errors = _elementwise(found, expected, scale, allowed)
+    index = np.unravel_index(np.argmax(errors), errors.shape)
     return LeafError(
         path,
-        absolute,
-        absolute / float(sizes.max(initial=FLOOR)),
+        float(differences[index]),
+        float(errors[index]),
         tuple(int(i) for i in index),
         found[index].item(),
         expected[index].item(),
     )
 
 
-def largest_error(found: Any, expected: Any) -> float:
-    """The largest relative error of any leaf of a pytree."""
+def tree_errors(found: Any, expected: Any) -> tuple[LeafError, ...]:
+    """The errors of all leaves of a pytree."""
     ours, theirs = leaves(tree=found), leaves(tree=expected)
-    paths = {*ours, *theirs}
-    return max(leaf_error(path, ours.get(path), theirs.get(path)).relative for path in paths)
+    paths = dict.fromkeys([*ours, *theirs])
+    return tuple(leaf_error(path, ours.get(path), theirs.get(path)) for path in paths)
+
+
+def _elementwise(
+    found: np.ndarray, expected: np.ndarray, scale: Any, allowed: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """The absolute and the relative difference of each element."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        differences = np.where(found == expected, 0, np.abs(found - expected))
+        differences = np.where(np.isfinite(differences), differences, np.inf)
+        errors = np.maximum(differences - allowed, 0) / scale
+    return differences, np.where(np.isnan(errors), 0, errors)  # inf - inf: all is allowed
+
+
+def _largest(expected: np.ndarray) -> float:
+    """The largest finite element: beside an infinite one every other error would be nothing."""
+    sizes = np.abs(expected, where=np.isfinite(expected), out=np.zeros_like(expected))
+    return float(sizes.max(initial=FLOOR))
 
 
 def _mismatch(path: str, found: Any, expected: Any) -> LeafError:

@@ -1,77 +1,50 @@
-"""What a hand formula is compared with: autodiff in two precisions, and central differences."""
+"""The references of a function: autodiff in two precisions, and central differences."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
+from jaxnets.parity.conditioning import conditions, scale_of
+from jaxnets.parity.differences import central_differences
 from jaxnets.parity.leaves import leaves
+from jaxnets.parity.programs import compiled, precision
+from jaxnets.parity.reference import Reference
+from jaxnets.parity.report import TOLERANCES
 
-__all__ = ["Reference", "precision", "references"]
-
-
-class Reference(NamedTuple):
-    """What a hand formula is compared with, and the inputs that it gets for it.
-
-    Attributes:
-      name: A key of `jaxnets.parity.report.TOLERANCES`.
-      dtype: The precision, ``np.float64`` or ``np.float32``.
-      inputs: ``(at, *args)`` in that precision, as NumPy arrays.
-      cotangent: The factors that turn the value into the scalar sum(cotangent * value), whose
-        gradient is compared; 1 if the value is a scalar.
-      leaves: The expected arrays by path, ``value/...`` and ``gradient/...``.
-      complete: Whether these are all leaves that there may be.
-    """
-
-    name: str
-    dtype: Any
-    inputs: tuple[Any, ...]
-    cotangent: Any
-    leaves: dict[str, Any]
-    complete: bool = True
+__all__ = ["references"]
 
 
 def references(
     fn: Callable[..., Any], at: Any, *args: Any, kinks: Collection[str] = ()
 ) -> tuple[Reference, ...]:
-    """What autodiff and central differences say of ``fn``.
+    """Differentiate ``fn`` automatically in two precisions, and by central differences.
 
     Args:
       fn: ``fn(at, *args) -> value``.
       at: Where to differentiate.
       args: Further arrays.
-      kinks: Entries of ``at`` that central differences leave out.
+      kinks: Entries of ``at`` that may hold kinks.
     """
+    differentiate = compiled(_autodiff(fn))
+    with precision(np.float32):
+        single, single_cotangent = _prepared(fn, (at, *args), np.float32)
+        narrow = _leaves(differentiate(single, single_cotangent))
     with precision(np.float64):
         inputs, cotangent = _prepared(fn, (at, *args), np.float64)
-        value, gradient = _autodiff(fn, inputs, cotangent)
-        numeric = leaves(gradient=_central_differences(fn, inputs, cotangent, value))
-    with precision(np.float32):
-        narrow, narrow_cotangent = _prepared(fn, (at, *args), np.float32)
-        narrow_value, narrow_gradient = _autodiff(fn, narrow, narrow_cotangent)
-    smooth = {path: leaf for path, leaf in numeric.items() if not _within(path, kinks)}
-    exact = leaves(value=value, gradient=gradient)
-    single = leaves(value=narrow_value, gradient=narrow_gradient)
-    found = [
-        Reference("autodiff float64", np.float64, inputs, cotangent, exact),
-        Reference("autodiff float32", np.float32, narrow, narrow_cotangent, single),
-    ]
-    if smooth:
-        found.append(
-            Reference("central differences", np.float64, inputs, cotangent, smooth, complete=False)
-        )
-    return tuple(found)
-
-
-@contextmanager
-def precision(dtype: Any) -> Iterator[None]:
-    """Computes in that precision within, with all of its digits on every device."""
-    with jax.enable_x64(dtype == np.float64), jax.default_matmul_precision("highest"):
-        yield
+        value, gradient = differentiate(inputs, cotangent)
+        exact = _leaves((value, gradient))
+        change = conditions(lambda *at: _leaves(differentiate(*at)), (inputs, cotangent), exact)
+        scales = _scales(exact, change, "float64")
+        exact_reference = Reference("float64", inputs, cotangent, exact, scales)
+        slopes = central_differences(fn, value, exact_reference, kinks)
+    return (
+        exact_reference,
+        Reference("float32", single, single_cotangent, narrow, _scales(narrow, change, "float32")),
+        slopes,
+    )
 
 
 def _prepared(fn: Callable[..., Any], inputs: Any, dtype: Any) -> tuple[Any, Any]:
@@ -94,48 +67,22 @@ def _cast(array: np.ndarray, dtype: Any) -> np.ndarray:
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``jax.jit`` in half the time: the program runs once, so its machine code may be slow."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(function, compiler_options=options)
+def _autodiff(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The value of ``fn`` and the gradient of sum(cotangent * value)."""
 
-
-def _autodiff(fn: Callable[..., Any], inputs: Any, cotangent: Any) -> tuple[Any, Any]:
-    """The value and the gradient of sum(cotangent * value)."""
-
-    def differentiate(at: Any, args: Any, cotangent: Any) -> tuple[Any, Any]:
+    def differentiate(inputs: Any, cotangent: Any) -> tuple[Any, Any]:
+        at, *args = inputs
         value, backward = jax.vjp(lambda at: fn(at, *args), at)
         return value, backward(cotangent)[0]
 
-    at, *args = inputs
-    return _compiled(differentiate)(at, args, cotangent)  # type: ignore[no-any-return]
+    return differentiate
 
 
-def _central_differences(fn: Callable[..., Any], inputs: Any, cotangent: Any, value: Any) -> Any:
-    """The gradient of sum(cotangent * value) from two values beside each element of ``at``.
-
-    The step is the cube root of the machine epsilon, where the error of the difference and the
-    rounding of the values balance.
-    """
-    at, *args = inputs
-    flat, unflatten = ravel_pytree(at)
-    steps = np.cbrt(np.finfo(np.float64).eps) * np.maximum(np.abs(flat), 1)
-
-    def shifts(flat: Any, steps: Any, args: Any, cotangent: Any, value: Any) -> Any:
-        def shift(index_and_step: Any) -> Any:
-            index, step = index_and_step
-            moved = fn(unflatten(flat.at[index].add(step)), *args)
-            parts = jax.tree.map(lambda g, a, b: jnp.sum(g * (a - b)), cotangent, moved, value)
-            return sum(jax.tree.leaves(parts))
-
-        return jax.lax.map(shift, (jnp.tile(jnp.arange(flat.size), 2), steps))
-
-    both = jnp.concatenate([steps, -steps])
-    up, down = jnp.split(_compiled(shifts)(flat, both, args, cotangent, value), 2)
-    return unflatten((up - down) / ((flat + steps) - (flat - steps)))
+def _leaves(value_and_gradient: tuple[Any, Any]) -> dict[str, Any]:
+    value, gradient = jax.tree.map(np.asarray, value_and_gradient)
+    return leaves(value=value, gradient=gradient)
 
 
-def _within(path: str, entries: Collection[str]) -> bool:
-    """Whether a path such as ``gradient/kinks/w`` is within one of the entries of ``at``."""
-    _, _, inner = path.partition("/")
-    return inner.partition("/")[0] in entries
+def _scales(found: Mapping[str, Any], change: Mapping[str, Any], column: str) -> dict[str, Any]:
+    tolerance = TOLERANCES["function"][column]
+    return {path: scale_of(leaf, change[path], tolerance) for path, leaf in found.items()}

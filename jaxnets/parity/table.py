@@ -1,5 +1,7 @@
 """The parity table: every row of it, by name."""
 
+import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,26 +9,21 @@ from functools import partial
 from jaxnets import activations, combinators, layers, losses
 from jaxnets.parity.compare import compare
 from jaxnets.parity.entries import Entry, by_hand, entries, entry_references
-from jaxnets.parity.finding import tutorial_row
 from jaxnets.parity.formulas import OPTIMIZERS
-from jaxnets.parity.report import TOLERANCES
-from jaxnets.parity.row import Row, missing_row
-from jaxnets.parity.torch_reference import torch_reference
-from jaxnets.parity.training_runs import TRAINING, training_row
-from jaxnets.parity.update_rules import optimizer_row
+from jaxnets.parity.report import Report
+from jaxnets.parity.rows import TRAINING, optimizer_row, training_row, tutorial_row
 
-__all__ = ["public_names", "row_makers", "rows"]
-
-COLUMN_OF = {
-    "autodiff float64": "float64",
-    "autodiff float32": "float32",
-    "central differences": "differences",
-    "PyTorch": "PyTorch",
-}
-"""The column of each reference."""
+__all__ = ["public_names", "row_makers", "rows", "torch_version"]
 
 WORKERS = 2
 """Rows made at a time: nearly all the time goes into compiling, which runs beside Python."""
+
+
+def torch_version() -> str | None:
+    """PyTorch's version, or None if it is not installed; found out without importing it."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    return importlib.metadata.version("torch")
 
 
 def public_names() -> dict[str, str]:
@@ -39,15 +36,15 @@ def public_names() -> dict[str, str]:
     return {name: kind for kind, names in kinds.items() for name in names}
 
 
-def row_makers(*, torch: bool) -> dict[str, Callable[[], Row]]:
-    """What makes each row of the table, in its order.
+def row_makers(*, torch: bool) -> dict[str, Callable[[], Report]]:
+    """The maker of each row of the table, in its order.
 
     Args:
-      torch: Whether to compare with PyTorch too.
+      torch: True to compare with PyTorch too.
     """
     found = entries()
-    makers: dict[str, Callable[[], Row]] = {
-        name: partial(missing_row, name, kind)
+    makers: dict[str, Callable[[], Report]] = {
+        name: partial(Report, name, kind, {}, "NO HAND FORMULA")
         for name, kind in public_names().items()
         if name not in found
     }
@@ -57,12 +54,12 @@ def row_makers(*, torch: bool) -> dict[str, Callable[[], Row]]:
     return {**makers, "tutorial": tutorial_row}
 
 
-def rows(names: Sequence[str] = (), *, torch: bool = False) -> Iterator[Row]:
+def rows(names: Sequence[str] = (), *, torch: bool = False) -> Iterator[Report]:
     """The rows of the table as they are ready, in order.
 
     Args:
       names: Only these, or all.
-      torch: Whether to compare with PyTorch too.
+      torch: True to compare with PyTorch too.
     """
     makers = row_makers(torch=torch)
     chosen = [makers[name] for name in names or makers]
@@ -70,12 +67,13 @@ def rows(names: Sequence[str] = (), *, torch: bool = False) -> Iterator[Row]:
         yield from pool.map(lambda make: make(), chosen)
 
 
-def _entry_row(entry: Entry, *, torch: bool) -> Row:
+def _entry_row(entry: Entry, *, torch: bool) -> Report:
     """All references of an entry in one row."""
     references = list(entry_references(entry))
-    if torch and (theirs := torch_reference(entry, references[0])):
-        references.append(theirs)
-    report = compare(entry.name, by_hand(entry), references)
-    errors = {COLUMN_OF[part.reference]: part.worst.relative for part in report.comparisons}
-    tolerances = {COLUMN_OF[reference]: limit for reference, limit in TOLERANCES.items()}
-    return Row(entry.name, entry.kind, entry.compared, errors, tolerances)
+    if torch:
+        from jaxnets.parity.torch_reference import torch_reference
+
+        theirs = torch_reference(entry, references[0])
+        references += [theirs] if theirs else []
+    compared = ", ".join(entry.cases)
+    return compare(entry.name, by_hand(entry), references, kind=entry.kind, compared=compared)

@@ -1,53 +1,108 @@
-"""The same functions in PyTorch, where it is installed: one more opinion on every derivative.
+"""The same functions in PyTorch: one more opinion on every derivative.
 
-PyTorch is imported only when it is asked for a reference. What it has no function for, has no
-entry here: step and dropout (no gradient; no mask to give), focal, hinge, rmse.
+This module imports PyTorch, and is imported only where that is installed and asked for. What
+PyTorch has no function for, has no entry here: heaviside and dropout (no gradient; no mask to
+give), focal, hinge, rmse.
+
+Its derivatives lose their digits in the tails, where 1 - tanh(x)^2 is 0. So they are measured
+against the largest element of their leaf.
 """
 
 import functools
-import importlib
-import importlib.metadata
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from jaxnets.parity.entries import Entry
+from jaxnets.parity.formulas import ACTIVATIONS
 from jaxnets.parity.leaves import leaves
-from jaxnets.parity.references import Reference
+from jaxnets.parity.reference import Reference
 
-__all__ = ["torch_reference", "torch_version"]
-
-
-def torch_version() -> str | None:
-    """PyTorch's version, or None if it is not installed; found out without importing it."""
-    if importlib.util.find_spec("torch") is None:
-        return None
-    return importlib.metadata.version("torch")
+__all__ = ["OPTIMIZERS", "descend", "losses_on_the_way", "torch_reference"]
 
 
 def torch_reference(entry: Entry, exact: Reference) -> Reference | None:
-    """What PyTorch says of an entry in float64, or None if it has no such function.
+    """The reference of an entry by PyTorch in float64, or None if it has no such function.
 
     Args:
       entry: The entry.
       exact: Its float64 reference, for the inputs and the cotangent.
     """
-    if entry.name not in _FUNCTIONS:
+    function = _function(entry.name)
+    if function is None:
         return None
-    torch = importlib.import_module("torch")
     at, data = exact.inputs
     values, gradients = {}, {}
     for label, case in entry.cases.items():
-        at_tensors = _map(lambda leaf: _tensor(torch, leaf).requires_grad_(), at[label])
-        data_tensors = _map(functools.partial(_tensor, torch), data[label])
-        value = _FUNCTIONS[entry.name](torch, at_tensors, data_tensors, **case.options)
-        value.backward(_tensor(torch, exact.cotangent[label]))
+        at_tensors = _map(lambda leaf: _tensor(leaf).requires_grad_(), at[label])
+        value = function(at_tensors, _map(_tensor, data[label]), **case.options)
+        value.backward(_tensor(exact.cotangent[label]))
         values[label] = value.detach().numpy()
         gradients[label] = _map(lambda leaf: leaf.grad.numpy(), at_tensors)
     found = leaves(value=values, gradient=gradients)
-    return Reference("PyTorch", exact.dtype, exact.inputs, exact.cotangent, found)
+    return Reference("PyTorch", exact.inputs, exact.cotangent, found, scales={})
+
+
+def descend(
+    name: str,
+    options: Mapping[str, Any],
+    start: np.ndarray,
+    curvatures: np.ndarray,
+    noise: np.ndarray,
+    *,
+    learning_rate: float,
+) -> np.ndarray:
+    """The parameters after each step of an update rule on a noisy quadratic."""
+    p = torch.tensor(start).requires_grad_()
+    rule, defaults = OPTIMIZERS[name]
+    optimizer = rule([p], lr=learning_rate, **{**defaults, **_renamed(**options)})
+    path = []
+    for disturbance in torch.tensor(noise):
+        p.grad = (torch.tensor(curvatures) * p + disturbance).detach()
+        optimizer.step()
+        path.append(p.detach().numpy().copy())
+    return np.stack(path)
+
+
+def losses_on_the_way(
+    params: Any, x: np.ndarray, y: np.ndarray, *, learning_rate: float, steps: int
+) -> np.ndarray:
+    """The losses of gradient descent of a network of sigmoids, by PyTorch's autograd."""
+    inputs, targets = torch.tensor(x), torch.tensor(y)
+    flat = [
+        torch.tensor(layer[entry]).requires_grad_() for layer in params.values() for entry in "wb"
+    ]
+    optimizer = torch.optim.SGD(flat, lr=learning_rate)
+    curve = []
+    for _ in range(steps):
+        a = inputs
+        for w, b in zip(flat[::2], flat[1::2], strict=True):
+            a = torch.sigmoid(a @ w + b)
+        loss = functional.binary_cross_entropy(a, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        curve.append(loss.item())
+    return np.array(curve)
+
+
+OPTIMIZERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": 1e-4}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "sgd": (torch.optim.SGD, {}),
+}
+"""The update rules in PyTorch with our defaults. Its RMSProp adds eps to the root, not under it."""
+
+
+def _renamed(*, decay: Any = None, b1: Any = None, b2: Any = None, **options: Any) -> Any:
+    """The options of a rule under PyTorch's names."""
+    momentum = {} if decay is None else {"momentum": decay}
+    return {**momentum, **({} if b1 is None else {"betas": (b1, b2)}), **options}
 
 
 def _map(function: Callable[[Any], Any], tree: Any) -> Any:
@@ -57,58 +112,42 @@ def _map(function: Callable[[Any], Any], tree: Any) -> Any:
     return function(tree)
 
 
-def _tensor(torch: Any, array: Any) -> Any:
+def _tensor(array: Any) -> Any:
     array = np.array(array)
     return torch.tensor(array, dtype=torch.float64 if array.dtype.kind == "f" else torch.int64)
 
 
-def _activation(name: str) -> Callable[..., Any]:
-    """A function of ``torch.nn.functional`` whose options are called as ours."""
-    return lambda torch, x, data, **options: getattr(torch.nn.functional, name)(x, **options)
+def _function(name: str) -> Any:
+    """``f(at, data, **options)``, or None; an activation may be PyTorch's under the same name."""
+    theirs = getattr(functional, name, None) if name in ACTIVATIONS else None
+    return _FUNCTIONS.get(name) or (theirs and _activation(theirs))
 
 
-def _hard_sigmoid(torch: Any, x: Any, data: Any) -> Any:
-    # The gradient of torch's hardsigmoid is 1/6 in float32 even for float64 inputs.
-    return torch.nn.functional.relu6(x + 3) / 6
+def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose options are called as ours."""
+    return lambda x, data, **options: function(x, **options)
 
 
-def _softplus(torch: Any, x: Any, data: Any, **options: Any) -> Any:
-    return torch.nn.functional.softplus(x, threshold=1000, **options)
+def _element_loss(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss of one value per element, weighted and reduced under the contract of jaxnets."""
 
-
-def _gelu(torch: Any, x: Any, data: Any, *, approximate: bool = False) -> Any:
-    return torch.nn.functional.gelu(x, approximate="tanh" if approximate else "none")
-
-
-def _prelu(torch: Any, x: Any, data: Any) -> Any:
-    return torch.nn.functional.prelu(x, data["alpha"].reshape(-1))
-
-
-def _over_axis(name: str) -> Callable[..., Any]:
-    return lambda torch, x, data, *, axis=-1: getattr(torch, name)(x, dim=axis)
-
-
-def _element_loss(name: str) -> Callable[..., Any]:
-    """A loss of one value an element, weighted and reduced under the contract of jaxnets."""
-
-    def loss(torch: Any, x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
+    def loss(x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
         more = {option: value for option, value in data.items() if option == "pos_weight"}
-        function = getattr(torch.nn.functional, name)
         values = function(x, data["targets"], reduction="none", **more, **options)
         return _reduced(values, torch.ones_like(values), data.get("weights"), reduction)
 
     return loss
 
 
-def _kl_divergence(torch: Any, x: Any, data: Any, *, reduction: str = "mean") -> Any:
-    values = torch.nn.functional.kl_div(x, data["targets"], reduction="none").sum(-1)
+def _kl_divergence(x: Any, data: Any, *, reduction: str = "mean") -> Any:
+    values = functional.kl_div(x, data["targets"], reduction="none").sum(-1)
     return _reduced(values, torch.ones_like(values), data.get("weights"), reduction)
 
 
 def _class_loss(name: str) -> Callable[..., Any]:
     """Cross-entropy and nll; PyTorch has the classes on axis 1, so all examples go on axis 0."""
 
-    def loss(torch: Any, x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
+    def loss(x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
         y, c = data["targets"], data.get("class_weights")
         rows, counts = x.reshape(-1, x.shape[-1]), torch.ones_like(x[..., 0])
         if y.ndim < x.ndim:
@@ -118,7 +157,7 @@ def _class_loss(name: str) -> Callable[..., Any]:
         if name == "nll_loss" and y.ndim > 1:  # PyTorch's takes labels only
             values = -(y * x if c is None else c * y * x).sum(-1)
         else:
-            function = getattr(torch.nn.functional, name)
+            function = getattr(functional, name)
             values = function(rows, y, weight=c, reduction="none", **options)
         return _reduced(values.reshape(counts.shape), counts, data.get("weights"), reduction)
 
@@ -135,102 +174,81 @@ def _reduced(values: Any, counts: Any, weights: Any, reduction: str) -> Any:
     return values.sum() if reduction == "sum" else values.sum() / counts.sum()
 
 
-def _dense(torch: Any, at: Any, data: Any) -> Any:
-    return torch.nn.functional.linear(at["x"], at["params"]["w"].T, at["params"].get("b"))
+def _dense(params: Any, x: Any) -> Any:
+    return functional.linear(x, params["w"].T, params.get("b"))
 
 
-def _layer_norm(torch: Any, at: Any, data: Any, *, eps: float = 1e-5) -> Any:
-    scale, shift = at["params"]["scale"], at["params"]["shift"]
-    return torch.nn.functional.layer_norm(at["x"], scale.shape, scale, shift, eps)
+def _layer_norm(params: Any, x: Any, *, eps: float = 1e-5) -> Any:
+    scale, shift = params["scale"], params["shift"]
+    return functional.layer_norm(x, scale.shape, scale, shift, eps)
 
 
-def _rms_norm(torch: Any, at: Any, data: Any, *, eps: float | None = None) -> Any:
-    scale = at["params"]["scale"]
-    return torch.nn.functional.rms_norm(at["x"], scale.shape, scale, eps)
+def _rms_norm(params: Any, x: Any, *, eps: float | None = None) -> Any:
+    return functional.rms_norm(x, params["scale"].shape, params["scale"], eps)
 
 
-def _embedding(torch: Any, at: Any, data: Any) -> Any:
-    return torch.nn.functional.embedding(data["x"], at["params"]["table"])
+def _parametric_relu(params: Any, x: Any) -> Any:
+    return functional.prelu(x.movedim(-1, 1), params["alpha"].reshape(-1)).movedim(1, -1)
 
 
-def _parametric_relu(torch: Any, at: Any, data: Any) -> Any:
-    x, alpha = at["x"].movedim(-1, 1), at["params"]["alpha"].reshape(-1)
-    return torch.nn.functional.prelu(x, alpha).movedim(1, -1)
+def _sequential(params: Any, x: Any) -> Any:
+    hidden = torch.relu(_layer_norm(params["1"], _dense(params["0"], x)))
+    return torch.softmax(_dense(params["3"], hidden), -1)
 
 
-def _flatten(torch: Any, at: Any, data: Any) -> Any:
-    return at["x"].reshape(at["x"].shape[0], -1)
+def _parallel(params: Any, x: Any, *, combine: str) -> Any:
+    outputs = [_dense(params["0"], x), torch.tanh(x), _dense(params["2"], x)]
+    if combine == "concatenate":
+        return torch.cat(outputs, dim=-1)
+    pairwise = {"add": torch.add, "maximum": torch.maximum, "multiply": torch.multiply}
+    return functools.reduce(pairwise[combine], outputs)
 
 
-def _sequential(torch: Any, at: Any, data: Any) -> Any:
-    params, x = at["params"], at["x"]
-    x = _dense(torch, {"params": params["0"], "x": x}, {})
-    x = torch.relu(_layer_norm(torch, {"params": params["1"], "x": x}, {}))
-    return torch.softmax(_dense(torch, {"params": params["3"], "x": x}, {}), -1)
+def _layer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of parameters and inputs under our contract."""
+    return lambda at, data, **options: function(at["params"], at["x"], **options)
 
 
-def _parallel(torch: Any, at: Any, data: Any) -> Any:
-    params, x = at["params"], at["x"]
-    first = _dense(torch, {"params": params["0"], "x": x}, {})
-    return first + torch.tanh(x) + _dense(torch, {"params": params["2"], "x": x}, {})
-
-
-def _residual(torch: Any, at: Any, data: Any) -> Any:
-    return at["x"] + torch.tanh(_dense(torch, {"params": at["params"]["0"], "x": at["x"]}, {}))
-
-
-def _perceptron(torch: Any, at: Any, data: Any) -> Any:
-    return torch.sigmoid(_dense(torch, at, data)).squeeze(-1)
-
-
-def _mlp(torch: Any, params: Any, data: Any, *, activation: Any, output: Any, loss: Any) -> Any:
+def _mlp(params: Any, data: Any, *, activation: Any, output: Any, loss: Any) -> Any:
     a = data["x"]
     for i in range(len(params)):
-        a = _dense(torch, {"params": params[str(2 * i)], "x": a}, {})
         unit = activation if i < len(params) - 1 else output
-        a = a if unit is None else _FUNCTIONS[unit.__name__](torch, a, {})
-    return _FUNCTIONS[loss.__name__](torch, a, {"targets": data["y"]})
+        a = _dense(params[str(2 * i)], a)
+        a = a if unit is None else _function(unit.__name__)(a, {})
+    return _FUNCTIONS[loss.__name__](a, {"targets": data["y"]})
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "celu": _activation("celu"),
-    "elu": _activation("elu"),
-    "gelu": _gelu,
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_tanh": _activation("hardtanh"),
-    "identity": lambda torch, x, data: x * 1,
-    "leaky_relu": _activation("leaky_relu"),
-    "log_sigmoid": _activation("logsigmoid"),
-    "log_softmax": _over_axis("log_softmax"),
-    "mish": _activation("mish"),
-    "prelu": _prelu,
-    "relu": _activation("relu"),
-    "relu6": _activation("relu6"),
-    "selu": _activation("selu"),
-    "sigmoid": _activation("sigmoid"),
-    "silu": _activation("silu"),
-    "softmax": _over_axis("softmax"),
-    "softplus": _softplus,
-    "softsign": _activation("softsign"),
-    "tanh": _activation("tanh"),
-    "bce": _element_loss("binary_cross_entropy"),
-    "bce_with_logits": _element_loss("binary_cross_entropy_with_logits"),
+    "gelu": lambda x, data, *, approximate=False: functional.gelu(
+        x, approximate="tanh" if approximate else "none"
+    ),
+    # The gradient of torch's hardsigmoid is 1/6 in float32 even for float64 inputs.
+    "hard_sigmoid": lambda x, data: functional.relu6(x + 3) / 6,
+    "hard_tanh": _activation(functional.hardtanh),
+    "identity": lambda x, data: x * 1,
+    "log_sigmoid": _activation(functional.logsigmoid),
+    "log_softmax": lambda x, data, *, axis=-1: torch.log_softmax(x, axis),
+    "prelu": lambda x, data: functional.prelu(x, data["alpha"].reshape(-1)),
+    "softmax": lambda x, data, *, axis=-1: torch.softmax(x, axis),
+    "softplus": lambda x, data, *, beta=1.0: functional.softplus(x, beta, threshold=1000),
+    "bce": _element_loss(functional.binary_cross_entropy),
+    "bce_with_logits": _element_loss(functional.binary_cross_entropy_with_logits),
     "cross_entropy": _class_loss("cross_entropy"),
-    "huber": _element_loss("huber_loss"),
+    "huber": _element_loss(functional.huber_loss),
     "kl_divergence": _kl_divergence,
-    "mae": _element_loss("l1_loss"),
-    "mse": _element_loss("mse_loss"),
+    "mae": _element_loss(functional.l1_loss),
+    "mse": _element_loss(functional.mse_loss),
     "nll": _class_loss("nll_loss"),
-    "smooth_l1": _element_loss("smooth_l1_loss"),
-    "dense": _dense,
-    "embedding": _embedding,
-    "flatten": _flatten,
-    "layer_norm": _layer_norm,
-    "parametric_relu": _parametric_relu,
-    "rms_norm": _rms_norm,
-    "parallel": _parallel,
-    "perceptron": _perceptron,
-    "residual": _residual,
-    "sequential": _sequential,
+    "smooth_l1": _element_loss(functional.smooth_l1_loss),
+    "dense": _layer(_dense),
+    "embedding": lambda at, data: functional.embedding(data["x"], at["params"]["table"]),
+    "flatten": lambda at, data: at["x"].reshape(at["x"].shape[0], -1),
+    "layer_norm": _layer(_layer_norm),
+    "parametric_relu": _layer(_parametric_relu),
+    "rms_norm": _layer(_rms_norm),
+    "parallel": _layer(_parallel),
+    "perceptron": _layer(lambda params, x: torch.sigmoid(_dense(params, x)).squeeze(-1)),
+    "residual": _layer(lambda params, x: x + torch.tanh(_dense(params["0"], x))),
+    "sequential": _layer(_sequential),
     "mlp": _mlp,
 }

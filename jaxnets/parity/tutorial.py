@@ -32,17 +32,18 @@ in this.
 
 from typing import Any
 
-from jaxnets.checks import fail
+from jaxnets.errors import fail, named
 from jaxnets.parity.formulas.arrays import namespace, per_feature
 
 __all__ = ["GUARD", "update", "value_and_grad"]
 
 GUARD = 1e-7
-"""What the rule adds to the denominator."""
+"""The number that the rule adds to the denominator."""
 
 
+@named("tutorial.value_and_grad")
 def value_and_grad(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """The course's loss, and what its rule subtracts from the parameters for a learning rate of 1.
+    """The course's loss, and the step that its rule makes for a learning rate of 1.
 
       l1 = X w1 + b1,   a1 = sigmoid(l1)
       l2 = a1 w2 + b2,  Y_pred = sigmoid(l2)
@@ -72,8 +73,8 @@ def value_and_grad(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
       y: Y, ``[batch, out]``, in [0, 1].
 
     Returns:
-      ``(cost, step)``, with the step as a dict like ``params``: `jaxnets.fit` takes this
-      function as its ``value_and_grad``, and with ``optax.sgd`` it makes the course's updates.
+      ``(cost, step)``, with the step as a dict like ``params``: as the gradient of an
+      `jaxnets.objective`, with ``optax.sgd``, it makes the course's updates.
 
     Raises:
       ValueError: If there are no layers ``"0"``, ``"2"``, ``"4"`` and so on, each with ``w`` and
@@ -133,7 +134,6 @@ def _layer_names(params: Any) -> list[str]:
     names = [str(2 * i) for i in range(len(params))]
     if not names or any(set(params.get(name, {})) != {"w", "b"} for name in names):
         fail(
-            "tutorial.value_and_grad",
             "params",
             "be those of dense layers with a sigmoid after each, with the keys '0', '2', '4' ...",
             f"the keys {sorted(params)}",

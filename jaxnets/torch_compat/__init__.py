@@ -9,3 +9,8 @@ from jaxnets.torch_compat.init import torch_init
 from jaxnets.torch_compat.rng import TorchGenerator
 
 __all__ = ["TorchGenerator", "torch_init"]
+
+
+def __dir__() -> list[str]:
+    """The public names alone."""
+    return __all__

@@ -7,14 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets.checks import ArgumentTypeError, check_example, fail
-from jaxnets.model import Model, Params, as_model
+from jaxnets.errors import ArgumentTypeError, fail, public
+from jaxnets.layers.contract import check_example
+from jaxnets.model import Example, Layer, Model, Params, as_model
 from jaxnets.torch_compat.rng import TorchGenerator, check_seed
 
 __all__ = ["torch_init"]
 
 
-def torch_init(model: Model, x: Any, seed: int | TorchGenerator) -> Params:
+@public
+def torch_init(model: Layer, x: Example, seed: int | TorchGenerator) -> Params:
     r"""Parameters as PyTorch would have drawn them after ``torch.manual_seed(seed)``.
 
     .. math:: w_{ij},\, b_j \sim U(-1/\sqrt{n_{in}},\; 1/\sqrt{n_{in}})
@@ -38,7 +40,7 @@ def torch_init(model: Model, x: Any, seed: int | TorchGenerator) -> Params:
       model: Any Model.
       x: Example input or a ``jax.ShapeDtypeStruct``. Parameters get the dtype that ``model``
         gives them for it, which is float32 for float32 and float64 for float64; float64 draws
-        53 bits a value, as PyTorch does for float64 layers.
+        53 bits per value, as PyTorch does for float64 layers.
       seed: A whole number from -2**63 to 2**64 - 1, or a `TorchGenerator`, which is then
         advanced: several models can be drawn from one stream.
 
@@ -53,8 +55,7 @@ def torch_init(model: Model, x: Any, seed: int | TorchGenerator) -> Params:
     Example:
       The weight of ``torch.nn.Linear(2, 1)`` after ``torch.manual_seed(777)``:
 
-      >>> from jaxnets.layers import dense
-      >>> params = torch_init(dense(1), jnp.zeros((4, 2)), 777)
+      >>> params = torch_init(jn.dense(1), jnp.zeros((4, 2)), 777)
       >>> print(params["w"].T, params["b"])
       [[-0.591261   -0.01253355]] [-0.13676392]
 
@@ -62,11 +63,9 @@ def torch_init(model: Model, x: Any, seed: int | TorchGenerator) -> Params:
       ``torch.nn.Linear.reset_parameters`` and ``torch.nn.Embedding.reset_parameters``, PyTorch
       2.13.
     """
-    model = as_model("torch_init", model)
-    check_example("torch_init", x, floating=False)
-    generator = (
-        seed if isinstance(seed, TorchGenerator) else TorchGenerator(check_seed("torch_init", seed))
-    )
+    model = as_model(model)
+    check_example(x, floating=False)
+    generator = seed if isinstance(seed, TorchGenerator) else TorchGenerator(check_seed(seed))
     params = _draw(_shapes(model, x), generator)
     if not any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
         return params
@@ -75,14 +74,14 @@ def torch_init(model: Model, x: Any, seed: int | TorchGenerator) -> Params:
     return completed
 
 
-def _shapes(model: Model, x: Any) -> Params:
+def _shapes(model: Model, x: Example) -> Params:
     """Shapes and dtypes of the parameters, in the order in which ``init`` makes them.
 
-    They are taken while ``init`` is being traced, for ``jax.eval_shape`` sorts the names.
+    They are taken while ``init`` is being traced, because ``jax.eval_shape`` sorts the names.
     """
     shapes: Params = {}
 
-    def init(x: Any) -> Params:
+    def init(x: Example) -> Params:
         params = model.init(jax.random.key(0), x)
         shapes.update(_leaf_shapes(params))
         return params
@@ -97,12 +96,12 @@ def _leaf_shapes(params: Any) -> Any:
         return {name: _leaf_shapes(child) for name, child in params.items()}
     if not (hasattr(params, "shape") and hasattr(params, "dtype")):
         rule = "have parameters that are a nested dict of arrays"
-        fail("torch_init", "model", rule, params, "Return such a dict from init.")
+        fail("model", rule, params, "Return such a dict from init.")
     return jax.ShapeDtypeStruct(params.shape, params.dtype)
 
 
 def _draw(shapes: Params, generator: TorchGenerator) -> Params:
-    """Draws the layers that PyTorch draws; other parameters stay shapes."""
+    """The layers that PyTorch draws; other parameters stay shapes."""
     if _is_dense(shapes):
         return _draw_dense(shapes, generator)
     if _is_embedding(shapes):
@@ -115,7 +114,7 @@ def _draw(shapes: Params, generator: TorchGenerator) -> Params:
 
 
 def _is_dense(shapes: Params) -> bool:
-    """Whether these are the parameters of one dense layer."""
+    """True for the parameters of one dense layer."""
     w, b = shapes.get("w"), shapes.get("b")
     if not (isinstance(w, jax.ShapeDtypeStruct) and w.ndim == 2):
         return False
@@ -126,7 +125,7 @@ def _is_dense(shapes: Params) -> bool:
 
 
 def _is_embedding(shapes: Params) -> bool:
-    """Whether these are the parameters of one embedding."""
+    """True for the parameters of one embedding."""
     table = shapes.get("table")
     is_table = isinstance(table, jax.ShapeDtypeStruct) and table.ndim == 2
     return is_table and shapes.keys() == {"table"}
@@ -167,12 +166,12 @@ def _drawn_dtype(shape: jax.ShapeDtypeStruct) -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(shape.dtype)
     if dtype not in (np.float32, np.float64):
         rule, remedy = "give float32 or float64 parameters", "Pass x.astype(jnp.float32)."
-        fail("torch_init", "x", rule, shape, remedy, error=ArgumentTypeError)
+        fail("x", rule, shape, remedy, error=ArgumentTypeError)
     return dtype
 
 
 def _complete(drawn: Any, made: Any) -> Any:
-    """Puts what ``init`` made where nothing was drawn; unlike ``jax.tree.map``, keeps order."""
+    """Put what ``init`` made where nothing was drawn; unlike ``jax.tree.map``, keeps order."""
     if isinstance(drawn, dict):
         return {name: _complete(child, made[name]) for name, child in drawn.items()}
     return made if isinstance(drawn, jax.ShapeDtypeStruct) else drawn

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jaxnets.checks import ArgumentTypeError, check_integer, describe, fail
+from jaxnets.errors import ArgumentTypeError, check_integer, describe, fail, named, require
 from jaxnets.torch_compat.fma import fused_multiply_add
 
 __all__ = ["TorchGenerator", "check_seed"]
@@ -62,12 +62,14 @@ class TorchGenerator:
       ``DistributionTemplates.h``, version 2.13.
     """
 
+    @named("TorchGenerator")
     def __init__(self, seed: int) -> None:
-        self.seed = check_seed("TorchGenerator", seed)
+        self.seed = check_seed(seed)
         # NumPy keeps the stream of RandomState unchanged for good, by its own policy.
         self._source = np.random.RandomState(self.seed & 0xFFFFFFFF)
         self._spare_normal: float | None = None
 
+    @named("TorchGenerator.uniform")
     def uniform(
         self,
         shape: int | Sequence[int],
@@ -85,7 +87,7 @@ class TorchGenerator:
           shape: A size or a sequence of sizes; ``()`` gives a scalar array.
           low: The lower end a, which is included.
           high: The upper end b, which is not.
-          dtype: float32, of one 32-bit word a value, or float64, of two.
+          dtype: float32, of one 32-bit word per value, or float64, of two.
 
         Returns:
           A NumPy array of that shape and dtype.
@@ -100,17 +102,16 @@ class TorchGenerator:
           [[-0.41808468 -0.00886256]
            [-0.09670669 -0.11408007]]
         """
-        function = "TorchGenerator.uniform"
-        sizes, kind = _check_shape(function, shape), _check_dtype(function, dtype)
-        low = _check_number(function, "low", low, kind)
-        high = _check_number(function, "high", high, kind)
-        if high < low:
-            fail(function, "high", f"be at least low, {low}", high, "Exchange low and high.")
+        sizes, kind = _check_shape(shape), _check_dtype(dtype)
+        low = _check_number("low", low, kind)
+        high = _check_number("high", high, kind)
+        require(high >= low, "high", f"be at least low, {low}", high, "Exchange low and high.")
         start, end = kind.type(low), kind.type(high)
         values = fused_multiply_add(self._fractions(math.prod(sizes), kind), end - start, start)
         values = np.where(values == end, start, values)
         return values.reshape(sizes)
 
+    @named("TorchGenerator.normal")
     def normal(
         self,
         shape: int | Sequence[int],
@@ -126,10 +127,10 @@ class TorchGenerator:
         of a pair that is not used waits for the next such call, whatever its dtype.
 
         Measured at mean 0, in units of the last place: blocks differ from PyTorch's by at most 3
-        in float32 and 2 in float64 (ten million values each), for both approximate logarithm,
-        sine and cosine in their own way; pairs by none (a million each), given the same C
-        library. A PyTorch without AVX2 rounds the angle of float32 blocks differently: its
-        values differ by up to 2.3e-6 absolute.
+        in float32 and 2 in float64 (ten million values each), because both approximate
+        logarithm, sine and cosine in their own way; pairs by none (a million each), given the
+        same C library. A PyTorch without AVX2 rounds the angle of float32 blocks differently:
+        its values differ by up to 2.3e-6 absolute.
 
         Args:
           shape: A size or a sequence of sizes; ``()`` gives a scalar array.
@@ -149,12 +150,10 @@ class TorchGenerator:
           >>> print(generator.normal(2))
           [ 1.5409961 -0.2934289]
         """
-        function = "TorchGenerator.normal"
-        sizes, kind = _check_shape(function, shape), _check_dtype(function, dtype)
-        mean = _check_number(function, "mean", mean, kind)
-        std = _check_number(function, "std", std, kind)
-        if std < 0:
-            fail(function, "std", "be at least 0", std, "Pass std=1.0, for example.")
+        sizes, kind = _check_shape(shape), _check_dtype(dtype)
+        mean = _check_number("mean", mean, kind)
+        std = _check_number("std", std, kind)
+        require(std >= 0, "std", "be at least 0", std, "Pass std=1.0, for example.")
         count = math.prod(sizes)
         if count < _BLOCK:
             normals = np.array([self._paired_normal() for _ in range(count)], np.float64)
@@ -164,6 +163,7 @@ class TorchGenerator:
         scaled = fused_multiply_add(normals, place(std), place(mean))
         return scaled.astype(kind).reshape(sizes)
 
+    @named("TorchGenerator.randperm")
     def randperm(self, n: int) -> Array:
         """A random order of 0 to n - 1, as ``torch.randperm(n)`` draws it.
 
@@ -181,11 +181,9 @@ class TorchGenerator:
           >>> print(TorchGenerator(777).randperm(5))
           [0 4 3 2 1]
         """
-        function = "TorchGenerator.randperm"
-        n = check_integer(function, "n", n, minimum=0)
-        if n > _LARGEST_PERMUTATION:
-            remedy = "Shuffle longer data with jax.random.permutation."
-            fail(function, "n", f"be at most {_LARGEST_PERMUTATION}", n, remedy)
+        n = check_integer("n", n, minimum=0)
+        remedy = "Shuffle longer data with jax.random.permutation."
+        require(n <= _LARGEST_PERMUTATION, "n", f"be at most {_LARGEST_PERMUTATION}", n, remedy)
         order = list(range(n))
         places = np.arange(max(n - 1, 0))
         partners = places + self._words(len(places)) % (n - places)
@@ -197,7 +195,7 @@ class TorchGenerator:
         """A whole number below 2**63, as ``torch.empty((), dtype=torch.int64).random_()``.
 
         Returns:
-          A Python ``int``. PyTorch's data loaders draw one a pass as the seed of its order.
+          A Python ``int``. PyTorch's data loaders draw one per pass as the seed of its order.
 
         Example:
           >>> TorchGenerator(777).random_int64()
@@ -246,7 +244,7 @@ class TorchGenerator:
 
 
 def _box_muller(fractions: Array) -> Array:
-    """Turns blocks of 8 values u and 8 values v into 8 cosines and 8 sines.
+    """Turn blocks of 8 values u and 8 values v into 8 cosines and 8 sines.
 
     Every step is rounded to the dtype, as in PyTorch. The functions are computed in float64
     first, so that the float32 steps do not depend on NumPy's own approximations.
@@ -261,24 +259,21 @@ def _box_muller(fractions: Array) -> Array:
     return normals.reshape(-1)
 
 
-def check_seed(function: str, seed: Any) -> int:
-    """Returns ``seed`` as an ``int`` in the range that ``torch.manual_seed`` takes."""
-    number = check_integer(function, "seed", seed, minimum=-(2**63))
-    if number >= 2**64:
-        fail(function, "seed", "be at most 2**64 - 1", number, "Pass seed=777, for example.")
+def check_seed(seed: Any) -> int:
+    """Return ``seed`` as an ``int`` in the range that ``torch.manual_seed`` takes."""
+    number = check_integer("seed", seed, minimum=-(2**63))
+    require(number < 2**64, "seed", "be at most 2**64 - 1", number, "Pass seed=777, for example.")
     return number
 
 
-def _check_shape(function: str, shape: Any) -> tuple[int, ...]:
+def _check_shape(shape: Any) -> tuple[int, ...]:
     """The sizes, each a whole number of at least 0."""
     if not isinstance(shape, tuple | list):
-        return (check_integer(function, "shape", shape, minimum=0),)
-    return tuple(
-        check_integer(function, f"shape[{i}]", size, minimum=0) for i, size in enumerate(shape)
-    )
+        return (check_integer("shape", shape, minimum=0),)
+    return tuple(check_integer(f"shape[{i}]", size, minimum=0) for i, size in enumerate(shape))
 
 
-def _check_dtype(function: str, dtype: Any) -> np.dtype[Any]:
+def _check_dtype(dtype: Any) -> np.dtype[Any]:
     """The dtype, one of those that can be drawn."""
     try:
         kind: np.dtype[Any] | None = np.dtype(dtype)
@@ -287,20 +282,17 @@ def _check_dtype(function: str, dtype: Any) -> np.dtype[Any]:
     # NumPy reads None as float64, which nobody means by it.
     if dtype is None or kind is None or kind.name not in _LARGEST:
         rule, remedy = "be float32 or float64", "Pass dtype=np.float32."
-        fail(function, "dtype", rule, describe(dtype), remedy, error=ArgumentTypeError)
+        fail("dtype", rule, describe(dtype), remedy, error=ArgumentTypeError)
     return kind
 
 
-def _check_number(function: str, argument: str, value: Any, kind: np.dtype[Any]) -> float:
+def _check_number(argument: str, value: Any, kind: np.dtype[Any]) -> float:
     """The value as a ``float``, far enough from overflow in the dtype."""
     largest = _LARGEST[kind.name]
-    rule, remedy = (
-        f"be a number from -{largest:g} to {largest:g}",
-        f"Pass {argument}=1.0, for example.",
-    )
+    rule = f"be a number from -{largest:g} to {largest:g}"
+    remedy = f"Pass {argument}=1.0, for example."
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        fail(function, argument, rule, describe(value), remedy, error=ArgumentTypeError)
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
     number = value.item() if isinstance(value, np.generic) else value
-    if not abs(number) <= largest:
-        fail(function, argument, rule, value, remedy)
+    require(abs(number) <= largest, argument, rule, value, remedy)
     return float(number)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import lax
 
-from jaxnets.checks import check_integer, fail
+from jaxnets.errors import check_integer, require
 
 __all__ = ["Batching", "make_batching"]
 
@@ -50,18 +50,18 @@ class Batching(NamedTuple):
         return jax.tree.map(lambda leaf: leaf.at[chosen].get(mode="promise_in_bounds"), data)
 
 
-def make_batching(function: str, data: Any, batch_size: int | None, *, drop_last: bool) -> Batching:
+def make_batching(data: Any, batch_size: int | None, *, drop_last: bool) -> Batching:
     """The batches that ``batch_size`` asks for; None means all examples at every step."""
-    examples = len(jax.tree.leaves(data)[0])
+    leaves = jax.tree.leaves(data)
+    examples = len(leaves[0]) if leaves else 0
     if batch_size is None:
         return Batching(examples, examples, 1, 0)
-    size = check_integer(function, "batch_size", batch_size, minimum=1)
-    if size > examples:
-        fail(
-            function,
-            "batch_size",
-            f"be at most the number of examples, {examples}",
-            str(size),
-            f"Pass batch_size={examples}, or None for all of them.",
-        )
+    size = check_integer("batch_size", batch_size, minimum=1)
+    require(
+        size <= examples,
+        "batch_size",
+        f"be at most the number of examples, {examples}",
+        str(size),
+        f"Pass batch_size={examples}, or None for all of them.",
+    )
     return Batching(examples, size, examples // size, 0 if drop_last else examples % size)

@@ -1,6 +1,6 @@
 """Judging a model on data it does not learn from, inside the compiled run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,38 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnets.checks import (
-    ArgumentTypeError,
-    check_callable,
+from jaxnets.errors import (
     check_choice,
     check_finite,
-    check_hashable,
     check_integer,
     check_positive,
     check_text,
     concrete,
-    describe,
-    fail,
+    named,
+    require,
 )
-from jaxnets.model import Loss, Model, Params
-from jaxnets.training.batching import Batching
+from jaxnets.model import Model, Params
+from jaxnets.training.objective import Objective, Supervised
 
-__all__ = [
-    "Best",
-    "Evaluation",
-    "Stop",
-    "evaluate",
-    "judge",
-    "make_evaluation",
-    "no_best",
-    "steps_between_evaluations",
-]
+__all__ = ["Evaluation", "Judged", "Metric", "Stop", "evaluate", "judge", "not_judged"]
+
+Metric = Callable[[Any, Any], jax.Array]
+"""``metric(predictions, targets) -> array``; a scalar, if a run may end by it."""
 
 EVALUATION_BATCH = 1024
 """Validation examples whose activations are held at a time, at least."""
-
-Metrics = Mapping[str, Callable[[Any, Any], jax.Array]]
-"""``metric(predictions, targets) -> scalar``, by name."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +36,13 @@ class Stop:
     """When a run may end before its last step.
 
     Attributes:
-      metric: The column of the validation that is watched, ``"loss"`` or the name of a metric.
+      metric: The column of the validation that is watched, ``"loss"`` or the name of a metric or
+        of a scalar of the objective.
       mode: ``"min"`` or ``"max"``, whichever is better.
       patience: Evaluations without a new best value after which the run ends. The parameters
         returned are then those of the best evaluation, at whatever point the run ends.
       target: The run ends once the value is this good.
-      seconds: The run ends after so many seconds of wall time, at the end of a chunk.
+      seconds: The run ends after this much wall time, at the end of a chunk.
 
     Raises:
       ValueError: If nothing would ever end the run, or a value does not fit.
@@ -69,20 +58,22 @@ class Stop:
     target: float | None = None
     seconds: float | None = None
 
+    @named("Stop")
     def __post_init__(self) -> None:
-        check_text("Stop", "metric", self.metric, example="loss")
-        check_choice("Stop", "mode", self.mode, ("min", "max"))
-        if self.patience is self.target is self.seconds is None:
-            fail("Stop", "patience", "be given, or target, or seconds", "none", "Pass patience=5.")
-        # Stored as plain numbers: it is part of what a compiled program is found again by.
+        check_text("metric", self.metric, example="loss")
+        check_choice("mode", self.mode, ("min", "max"))
+        given = not self.patience is self.target is self.seconds is None
+        require(given, "patience", "be given, or target, or seconds", "none", "Pass patience=5.")
+        # Stored as plain numbers: a Stop is part of the cache key of a compiled program.
         if self.patience is not None:
-            patience = check_integer("Stop", "patience", self.patience, minimum=1)
-            object.__setattr__(self, "patience", patience)
+            self._store("patience", check_integer("patience", self.patience, minimum=1))
         if self.target is not None:
-            object.__setattr__(self, "target", check_finite("Stop", "target", _item(self.target)))
+            self._store("target", check_finite("target", _item(self.target)))
         if self.seconds is not None:
-            seconds = check_positive("Stop", "seconds", _item(self.seconds), example=60.0)
-            object.__setattr__(self, "seconds", seconds)
+            self._store("seconds", check_positive("seconds", _item(self.seconds), example=60.0))
+
+    def _store(self, name: str, number: float) -> None:
+        object.__setattr__(self, name, number)
 
     @property
     def watches(self) -> bool:
@@ -97,32 +88,29 @@ def _item(value: Any) -> Any:
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation computes; fixed when a run is compiled.
+    """The settings of evaluations; fixed when a run is compiled.
 
     Attributes:
-      model: The Model; it is applied without a key, so nothing is random.
-      loss: The loss.
       metrics: Pairs of a name and a metric.
       batch_size: Examples whose activations are held at a time.
-      stop: What is watched to end the run early, or None.
+      stop: The part of it that watches evaluations to end the run early, or None.
     """
 
-    model: Model
-    loss: Loss
-    metrics: tuple[tuple[str, Any], ...]
+    metrics: tuple[tuple[str, Metric], ...]
     batch_size: int
     stop: Stop | None
 
 
-class Best(NamedTuple):
-    """The best evaluation so far.
+class Judged(NamedTuple):
+    """The verdict of the evaluations so far on one network.
 
     Attributes:
-      value: Its value, signed so that lower is better; infinite before the first.
-      params: Its parameters.
-      step: Updates made by then.
+      value: The best value, signed so that lower is better; infinite before the first.
+      params: The parameters of the best evaluation.
+      step: Steps made by then.
       since: Evaluations since then.
       reached: Whether the target was reached.
+      stopped_at: Steps made when the run ended by this verdict, or -1.
     """
 
     value: jax.Array
@@ -130,120 +118,72 @@ class Best(NamedTuple):
     step: jax.Array
     since: jax.Array
     reached: jax.Array
+    stopped_at: jax.Array
 
 
-def make_evaluation(
-    function: str,
-    model: Model,
-    loss: Loss,
-    metrics: Metrics | None,
-    validation: Any,
-    batching: Batching,
-    stop: Any,
-    validate_every: int | None,
-) -> Evaluation | None:
-    """The evaluation that the arguments of `fit` ask for, checked; None if they ask for none."""
-    if stop is not None and not isinstance(stop, Stop):
-        remedy = "Pass jn.Stop(patience=5)."
-        fail(function, "stop", "be a Stop", describe(stop), remedy, error=ArgumentTypeError)
-    watched = stop if stop is not None and stop.watches else None
-    metrics = _checked_metrics(function, {} if metrics is None else metrics)
-    if validation is None:
-        _check_unused(function, metrics or None, watched, validate_every)
-    if stop is not None:
-        check_choice(function, "stop.metric", stop.metric, ("loss", *metrics))
-    if validation is None:
-        return None
-    size = max(batching.size, EVALUATION_BATCH)
-    return Evaluation(model, loss, tuple(metrics.items()), size, watched)
-
-
-def _check_unused(function: str, metrics: Any, stop: Any, validate_every: Any) -> None:
-    """Raises if anything is given that asks for validation data, where there are none."""
-    given = {"metrics": metrics, "stop": stop, "validate_every": validate_every}
-    for argument in (name for name, value in given.items() if value is not None):
-        rule = "come with validation data to be evaluated on"
-        fail(function, argument, rule, "none", "Pass validation=(x, y), the training data even.")
-
-
-def _checked_metrics(function: str, metrics: Any) -> dict[str, Any]:
-    if not isinstance(metrics, Mapping):
-        fail(
-            function,
-            "metrics",
-            "be a dict of functions by name",
-            metrics,
-            'Pass metrics={"accuracy": jn.metrics.accuracy}.',
-            error=ArgumentTypeError,
-        )
-    for name, metric in metrics.items():
-        check_text(function, f"the name {name!r} in metrics", name, example="accuracy")
-        check_callable(function, f"metrics[{name!r}]", metric, "Pass jn.metrics.accuracy.")
-        check_hashable(function, f"metrics[{name!r}]", metric)
-    if reserved := {"step", "epoch", "loss"} & metrics.keys():
-        rule = "have names other than step, epoch and loss"
-        fail(function, "metrics", rule, sorted(reserved), "Rename them.")
-    return dict(metrics)
-
-
-def steps_between_evaluations(
-    function: str, validate_every: int | None, record_every: int, batching: Batching
-) -> int:
-    """Once every so many records; by default once an epoch, or with every record."""
-    if validate_every is not None:
-        every = check_integer(function, "validate_every", validate_every, minimum=1)
-        return every * record_every
-    return batching.per_epoch if batching.shuffled else record_every
-
-
-def evaluate(evaluation: Evaluation, params: Params, data: Any) -> dict[str, jax.Array]:
-    """The loss and the metrics on all of ``data``.
-
-    Predictions are made batch by batch, so that memory is bounded by a batch's activations;
-    loss and metrics then see them all, so that any metric is exact.
-    """
-    x, y = data
-    predictions = predict_in_batches(evaluation.model, params, x, evaluation.batch_size)
-    row = {"loss": evaluation.loss(predictions, y)}
-    return row | {name: jnp.asarray(metric(predictions, y)) for name, metric in evaluation.metrics}
-
-
-def predict_in_batches(model: Model, params: Params, x: Any, size: int) -> Any:
-    """``model.apply`` on all of ``x``, a slice at a time."""
-    examples = len(jax.tree.leaves(x)[0])
-    full, rest = divmod(examples, size)
-
-    def predict(start: Any, length: int) -> Any:
-        part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, length), x)
-        return model.apply(params, part)
-
-    parts = []
-    if full:
-        stacked = lax.map(lambda i: predict(i * size, size), jnp.arange(full))
-        parts.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked))
-    if rest:
-        parts.append(predict(full * size, rest))
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
-
-
-def no_best(params: Params) -> Best:
-    """What stands in for the best evaluation before there is one."""
+def not_judged(params: Params) -> Judged:
+    """The verdict before there is one."""
     count = jnp.zeros((), jnp.int32)
-    return Best(jnp.array(jnp.inf), params, count, count, jnp.array(False))
+    return Judged(jnp.array(jnp.inf), params, count, count, jnp.array(False), count - 1)
 
 
 def judge(
-    stop: Stop, row: dict[str, jax.Array], params: Params, step: jax.Array, best: Best
-) -> tuple[Best, jax.Array]:
-    """The best evaluation so far and whether the run goes on; a NaN is never the best."""
+    stop: Stop, row: dict[str, jax.Array], params: Params, step: jax.Array, judged: Judged
+) -> Judged:
+    """The verdict after one more evaluation; a NaN is never the best."""
     sign = 1.0 if stop.mode == "min" else -1.0
-    value = sign * row[stop.metric].astype(best.value.dtype)
-    better = value < best.value
+    value = sign * row[stop.metric].astype(judged.value.dtype)
+    better = value < judged.value
     reached = jnp.array(False) if stop.target is None else value <= sign * stop.target
-    new = Best(value, params, step, jnp.zeros_like(best.since), reached)
-    old = best._replace(since=best.since + 1, reached=reached)
-    best = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
-    going = ~reached
+    new = Judged(value, params, step, jnp.zeros_like(judged.since), reached, judged.stopped_at)
+    old = judged._replace(since=judged.since + 1, reached=reached)
+    judged = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
+    ends = judged.reached
     if stop.patience is not None:
-        going &= best.since < stop.patience
-    return best, going
+        ends |= judged.since >= stop.patience
+    return judged._replace(stopped_at=jnp.where(ends, step, -1))
+
+
+def evaluate(
+    model: Model, objective: Objective, evaluation: Evaluation, params: Params, data: Any
+) -> dict[str, jax.Array]:
+    """The objective, its scalars and the metrics on all of ``data``, without a key.
+
+    Predictions are made slice by slice where they are one row per example, so that memory is
+    bounded by the activations of a slice; loss and metrics then see them all, so that any metric
+    is exact.
+    """
+    predictions = None
+    if evaluation.metrics or isinstance(objective.function, Supervised):
+        x, y = data
+        predictions = predict(model, params, x, max(evaluation.batch_size, EVALUATION_BATCH))
+    if isinstance(objective.function, Supervised):
+        row = {"loss": objective.function.loss(predictions, y)}
+    else:
+        value, scalars = objective(params, data)
+        row = {"loss": value, **scalars}
+    return row | {name: jnp.asarray(metric(predictions, y)) for name, metric in evaluation.metrics}
+
+
+def predict(model: Model, params: Params, x: Any, size: int) -> Any:
+    """``model.apply`` on all of ``x``, in slices of ``size`` examples where it gives rows."""
+    examples = len(jax.tree.leaves(x)[0])
+    full, rest = divmod(examples, size)
+    if examples <= size or not _gives_rows(model, params, x, examples):
+        return model.apply(params, x)
+
+    def of_slice(start: Any, length: int) -> Any:
+        part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, length), x)
+        return model.apply(params, part)
+
+    stacked = lax.map(lambda i: of_slice(i * size, size), jnp.arange(full))
+    parts = [jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked)]
+    if rest:
+        parts.append(of_slice(full * size, rest))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def _gives_rows(model: Model, params: Params, x: Any, examples: int) -> bool:
+    """Whether every output has one row per example."""
+    shapes = jax.tree.leaves(jax.eval_shape(model.apply, params, x))
+    return all(leaf.shape[:1] == (examples,) for leaf in shapes)

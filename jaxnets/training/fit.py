@@ -1,131 +1,102 @@
-"""Training: a run is one compiled program, looked at between its chunks."""
+"""Training one network: a run is one compiled program, looked at between its chunks."""
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import numpy as np
 import optax
 
-from jaxnets.checks import check_choice, check_flag, check_integer
+from jaxnets.errors import check_choice, public
+from jaxnets.files.checkpoint import Checkpoint
 from jaxnets.model import Loss, Model, Params
-from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.divergence import TrainingDiverged, diverged
-from jaxnets.training.evaluation import (
-    Best,
-    Stop,
-    no_best,
-    steps_between_evaluations,
-)
-from jaxnets.training.functions import check_compilable, check_functions, check_optimizer
+from jaxnets.training.arguments import check_not_traced, check_trial, one_key
+from jaxnets.training.evaluation import Metric, Stop
+from jaxnets.training.failures import TrainingDiverged, diverged
+from jaxnets.training.fitting import check_like
 from jaxnets.training.history import History
-from jaxnets.training.host import Ended, Failure, Run, run_on_host
-from jaxnets.training.keys import one_key
-from jaxnets.training.loop import make_schedule
-from jaxnets.training.optimizers import Freeze, check_accumulate, wrapped_optimizer
-from jaxnets.training.program import Program, initial_state, loss_and_gradient_at, run_chunk
-from jaxnets.training.resume import run_identity
-from jaxnets.training.run_checks import (
-    check_fit_together,
-    check_params,
-    check_update,
-    initial_shapes,
-)
-from jaxnets.training.shapes import check_not_traced
-from jaxnets.training.step import TrainState, ValueAndGrad
-from jaxnets.training.task import Task, load_task
+from jaxnets.training.looking import Outlook, drive
+from jaxnets.training.objective import Objective, loss_of
+from jaxnets.training.prepare import Settings, Task, prepare
+from jaxnets.training.program import EvalParams, Fixed, Trial
+from jaxnets.training.results import Fit, Look
+from jaxnets.training.run import Block, Progress, Run
+from jaxnets.training.start import Start, begun, check_start
+from jaxnets.training.step import TrainState
 
-__all__ = ["Fit", "fit"]
+__all__ = ["fit"]
 
 
-class Fit(NamedTuple):
-    """The result of a run.
-
-    Attributes:
-      params: The trained parameters; with ``stop=Stop(patience=...)`` those of the best
-        evaluation, else the last ones.
-      opt_state: The optimizer's state at the end.
-      history: What was recorded: ``"step"``, ``"epoch"``, ``"loss"`` and, if asked for,
-        ``"gradient_norm"``.
-      validation: What the evaluations gave: ``"step"`` and ``"epoch"``, the updates and epochs
-        made by then, ``"loss"`` and the metrics. Empty without validation data.
-      state: The whole `TrainState` at the end.
-      status: ``"completed"``, ``"diverged"``, or why it stopped early: ``"patience"``,
-        ``"target"`` or ``"seconds"``.
-      seconds: Wall time by part: ``"compile"`` (tracing, compiling and initialising) and
-        ``"run"``.
-    """
-
-    params: Params
-    opt_state: Any
-    history: History
-    validation: History
-    state: TrainState
-    status: str
-    seconds: dict[str, float]
-
-
+@public
 def fit(
     model: Model,
-    loss: Loss,
+    loss: Loss | Objective,
     optimizer: optax.GradientTransformation,
-    data: tuple[Any, Any],
+    data: Any,
     *,
-    key: jax.Array,
+    key: jax.Array | None = None,
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     drop_last: bool = False,
+    start: Fit | TrainState | None = None,
     params: Params | None = None,
-    validation: tuple[Any, Any] | None = None,
-    metrics: Mapping[str, Callable[[Any, Any], jax.Array]] | None = None,
+    validation: Any = None,
+    metrics: Mapping[str, Metric] | None = None,
     validate_every: int | None = None,
     record_every: int = 1,
     record_gradient_norm: bool = False,
+    eval_params: EvalParams | None = None,
     stop: Stop | None = None,
-    clip_norm: float | None = None,
-    accumulate: int = 1,
-    freeze: Freeze | None = None,
-    value_and_grad: ValueAndGrad | None = None,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[Look], Any] | None = None,
     on_divergence: str = "raise",
+    on_interrupt: str = "raise",
     progress: bool = False,
 ) -> Fit:
-    """Trains a model.
+    """Train a model.
 
-    The run is compiled whole. The host looks in between chunks of steps and nothing calls back
-    from inside. A second run with the same model, loss, optimizer and metric *objects* and data
-    of the same shapes compiles nothing, whatever its steps, key and data.
+    The run is compiled whole. The host looks in between chunks of about half a second and nothing
+    calls back from inside. A second run with an equal trial and metrics and data of the same
+    shapes compiles nothing, whatever its steps, key and data.
 
     Args:
       model: The Model to train.
-      loss: A loss under the library's contract, or any scalar ``loss(predictions, targets)``.
-      optimizer: An optax transformation.
-      data: Inputs and targets ``(x, y)``, arrays or pytrees of arrays of equal length.
+      loss: A loss under the library's contract, any scalar ``loss(predictions, targets)``, or an
+        `objective`.
+      optimizer: An optax transformation. Clipping, accumulation, schedules, freezing and averaging
+        are optax transformations too.
+      data: Inputs and targets ``(x, y)``, arrays or pytrees of arrays of equal length. For an
+        objective any pytree of arrays with equal leading axes, or None if it draws what it needs.
+        Parameters are made for x; for other data than a pair or one array, pass ``params``.
       key: PRNG key of the run: makes the parameters, shuffles the data and drives what is
-        random in the model.
-      steps: The number of steps, each of one batch and one update; or
+        random in the model. Not needed with ``start``, which has one.
+      steps: The number of steps, each of one batch; or
       epochs: the number of passes over the data.
       batch_size: Examples in a batch; None takes all of them at every step. Every epoch is a
         fresh permutation.
       drop_last: Whether to leave out the smaller batch that ends an epoch.
+      start: A result or a state to go on from, as if the run had not ended there: two runs of 4
+        epochs equal one of 8 to the bit, history included.
       params: Parameters to start from, instead of drawing them.
       validation: Data to evaluate the model on, as ``data``.
       metrics: ``metric(predictions, targets)`` by name, evaluated with the validation loss.
-      validate_every: Evaluate every so many records; None evaluates after every epoch (with
+      validate_every: Records between evaluations; None evaluates after every epoch (with
         full batches, after every record).
       record_every: Steps between records; the first step is always recorded. The loss recorded
         for a step is the one before that step's update.
       record_gradient_norm: Whether to record the Euclidean norm of the gradient too.
+      eval_params: ``eval_params(state) -> params``, the parameters that evaluation and the result
+        use, for optimizers that keep them in their state.
       stop: When the run may end early.
-      clip_norm: Scale gradients down to this norm where theirs is larger.
-      accumulate: Average the gradients of so many steps for one update, which the last of them
-        makes; steps that are left over at the end make none.
-      freeze: ``freeze(path) -> bool`` says which parameters stay as they are, weight decay
-        included; a path reads ``"0/w"``.
-      value_and_grad: ``(params, x, y) -> (loss, gradient)`` in place of autodiff.
       checkpoint: Where to save the run as it goes; a run that finds one there resumes it.
+      watch: Called between chunks with a `Look`, what happened since the last one; true ends
+        the run. If it raises, the error carries the run so far as ``error.result``.
       on_divergence: ``"raise"``, or ``"return"`` the run up to there with status
         ``"diverged"``.
+      on_interrupt: What Ctrl-C does, at the next look: ``"raise"`` `TrainingInterrupted`, or
+        ``"return"`` the run up to there with status ``"interrupted"``.
       progress: Whether to draw a progress bar on standard error.
 
     Returns:
@@ -134,16 +105,16 @@ def fit(
     Raises:
       ValueError: If lengths differ, data are empty or not finite, a label is out of range, a
         batch is larger than the data, both or neither of steps and epochs are given, or
-        ``params`` are not of this model; all before anything is compiled.
-      TypeError: If an argument has the wrong type or dtype, the loss returns no scalar, the
-        optimizer needs more than a gradient, or ``fit`` itself is being traced.
+        ``params`` or ``start`` are not of this model; all before anything is compiled.
+      TypeError: If an argument has the wrong type or dtype, the loss returns no scalar, or
+        ``fit`` itself is being traced.
       TrainingDiverged: If a loss, a gradient or an updated parameter stops being finite. The
         error carries the step, the parameter, the last finite state and everything recorded.
+      TrainingInterrupted: If Ctrl-C ended it.
 
     Example:
-      >>> import jaxnets as jn
       >>> x = jax.numpy.linspace(0, 1, 100)[:, None]
-      >>> result = fit(
+      >>> result = jn.fit(
       ...     jn.dense(1), jn.losses.mse, optax.adam(0.05), (x, 2 * x + 1),
       ...     key=jax.random.key(0), epochs=200, batch_size=16, validation=(x, 2 * x + 1),
       ... )
@@ -152,120 +123,95 @@ def fit(
       >>> len(result.history["loss"]), len(result.validation["loss"])
       (1400, 200)
     """
-    check_not_traced("fit", data=data, key=key, params=params, validation=validation)
-    key = one_key("fit", key)
-    record_every = check_integer("fit", "record_every", record_every, minimum=1)
-    on_divergence = check_choice("fit", "on_divergence", on_divergence, ("raise", "return"))
-    progress = check_flag("fit", "progress", progress)
-    gradient_norm = check_flag("fit", "record_gradient_norm", record_gradient_norm)
-    check_checkpoint("fit", checkpoint)
-    check_functions("fit", model, loss, value_and_grad)
-    check_optimizer("fit", optimizer)
-    check_compilable("fit", model, loss, value_and_grad, optimizer=optimizer, freeze=freeze)
-    plain = optimizer
-    optimizer = wrapped_optimizer(
-        "fit", optimizer, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
-    )
-    task = load_task(
-        "fit",
-        model,
-        loss,
+    check_not_traced(data=data, key=key, params=params, validation=validation, start=start)
+    check_trial(model, loss, optimizer)
+    check_choice("on_divergence", on_divergence, ("raise", "return"))
+    outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
+    outlook.check()
+    went = begun(start, Fit, key, params)
+    task = prepare(
+        Fixed(Trial(model, loss, optimizer)),
+        {},
+        Settings(
+            steps,
+            epochs,
+            batch_size,
+            drop_last,
+            metrics,
+            validate_every,
+            record_every,
+            record_gradient_norm,
+            eval_params,
+            stop,
+        ),
         data,
-        steps=steps,
-        epochs=epochs,
-        batch_size=batch_size,
-        drop_last=drop_last,
-        validation=validation,
-        metrics=metrics,
-        stop=stop,
-        validate_every=validate_every,
+        validation,
+        supervised=loss_of(loss) is not None,
+        params=params if went is None else went.state.params,
+        key=one_key(key if went is None else went.state.key),
     )
-    check_accumulate("fit", accumulate, task.steps)
-    evaluate_every = 0
-    if task.evaluation is not None:
-        evaluate_every = steps_between_evaluations(
-            "fit", validate_every, record_every, task.batching
-        )
-    shapes = initial_shapes(model, key, task.data[0])
+    run = _run(task, key, params, went)
+    found, ended = drive("fit", run, outlook, functools.partial(_result, run, model))
+    if found.status == "diverged" and on_divergence == "raise":
+        raise _error(run, ended.progress, found)
+    return found
+
+
+def _run(task: Task, key: Any, params: Params | None, went: Start | None) -> Run:
+    """The run of one network, from the beginning or from where another ended."""
+    plan = task.plan
     if params is not None:
-        check_params("fit", params, shapes)
-    row = check_fit_together("fit", model, loss, value_and_grad, task, shapes, key)
-    check_update("fit", plain, shapes)
-    schedule = make_schedule(task.batching, record_every, evaluate_every, row)
-    program = Program(
-        model, loss, optimizer, value_and_grad, gradient_norm, schedule, task.evaluation
-    )
-    ended = run_on_host(_run(program, task, key, params, stop, checkpoint, progress))
-    result = _result(ended, stop)
-    if ended.failure is not None and on_divergence == "raise":
-        raise _error(program, task, result, ended.failure)
-    return result
-
-
-def _run(
-    program: Program,
-    task: Task,
-    key: jax.Array,
-    params: Params | None,
-    stop: Stop | None,
-    checkpoint: Checkpoint | None,
-    progress: bool,
-) -> Run:
-    """The run as the host sees it."""
-    schedule, (data, validation) = program.schedule, task[:2]
-    watched = None if task.evaluation is None else task.evaluation.stop
-
-    def start() -> tuple[TrainState, Best | None]:
-        state = initial_state(program)(key, data[0], params)
-        return state, None if watched is None else no_best(state.params)
-
+        remedy = "Pass params made by this model's init for data of this width."
+        check_like("params", params, plan.shapes, remedy)
+    if went is None:
+        block, first = Block(one_key(key), {}, params), 0
+    else:
+        check_start(went, plan.trial.optimizer, plan.shapes, None)
+        block, first = Block(went.state.key, {}, None, went[:2]), int(went.state.step)
     return Run(
-        function="fit",
-        schedule=schedule,
-        start=start,
-        advance=lambda state, best, end: run_chunk(program)(state, best, data, validation, end),
-        ended=lambda now: "" if watched is None else _why_ended(watched, now.best),
-        identity=lambda begun: run_identity(schedule, task, begun, {"key": key, "start": params}),
-        steps=task.steps,
-        seconds=None if stop is None else stop.seconds,
-        checkpoint=checkpoint,
-        progress=progress,
+        plan.program,
+        plan.tables,
+        (block,),
+        task.data,
+        task.validation,
+        first,
+        first + plan.steps,
+        many=False,
+        history={} if went is None else went.history,
+        evaluated={} if went is None else went.validation,
     )
 
 
-def _error(program: Program, task: Task, result: Fit, failure: Failure) -> TrainingDiverged:
-    """The error that says what stopped being finite."""
-    look = loss_and_gradient_at(program)
-    before = None
-    if failure.before is not None:
-        before = float(look(failure.before, task.data)[0])
-    elif (recorded := result.history["step"] == result.state.step - 1).any():
-        before = float(result.history["loss"][recorded].item())
-    value, gradient = look(result.state, task.data)
-    return diverged(result, before, value, gradient, failure.after.params)
-
-
-def _why_ended(stop: Stop, best: Best) -> str:
-    """Why the evaluations end a run, or an empty text."""
-    if best.reached:
-        return "target"
-    if stop.patience is not None and int(best.since) >= stop.patience:
-        return "patience"
-    return ""
-
-
-def _result(ended: Ended, stop: Stop | None) -> Fit:
-    """The run for its user: with patience, the parameters of the best evaluation."""
-    state, best, history, validation = ended.progress
-    params = state.params
-    if stop is not None and stop.patience is not None and int(best.step) > 0:
-        params = best.params
+def _result(
+    run: Run, model: Model, progress: Progress, status: str, seconds: dict[str, float]
+) -> Fit:
+    """The run for its user."""
+    position = progress.positions[0]
+    state, params = run.program.outcome(position)
+    watched = position.judged
     return Fit(
-        params,
-        state.opt_state,
-        History(history),
-        History(validation),
-        state,
-        ended.status,
-        ended.seconds,
+        model=model,
+        params=params,
+        history=History(progress.history),
+        validation=History(progress.validation),
+        scores=run.scores([params]),
+        state=state,
+        status=status,
+        seconds=seconds,
+        judged=None if watched is None else watched.judged,
+    )
+
+
+def _error(run: Run, progress: Progress, result: Fit) -> TrainingDiverged:
+    """The error that says what stopped being finite."""
+    position = progress.positions[0]
+    value, gradient = run.program.look(position.state, {}, run.data)
+    after = run.program.advance(position, {}, run.data, run.validation, progress.step + 1)
+    before = float(position.loss)
+    return diverged(
+        result,
+        None if np.isnan(before) else before,
+        value,
+        gradient,
+        after.position.state.params,
     )

@@ -1,25 +1,28 @@
 """What a run recorded, as plain NumPy arrays."""
 
 import csv
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Iterable, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["History"]
+from jaxnets.errors import named
+from jaxnets.files.whole import write_whole
 
+__all__ = ["History", "html_table", "write_csv"]
 
 LEADING = ("step", "epoch", "loss")
 """The columns that stand first."""
 
 
-class History(Mapping[str, np.ndarray]):
-    """Records of a run by name: ``history["loss"]`` has one entry a record.
+class History(dict[str, np.ndarray]):
+    """Records of a run by name: ``history["loss"]`` has one entry per record.
 
-    Behaves like a dict of NumPy arrays of equal length. ``"step"`` and ``"loss"`` are always
-    there; the loss of a step is the one before that step's update.
+    A dict of NumPy arrays that ``pandas.DataFrame(history)`` reads as it stands. ``"step"``,
+    ``"epoch"`` and ``"loss"`` come first; the loss of a step is the one before that step's update.
+    Of a sweep, ``"loss"`` and all other measures are ``[members, records]``.
 
     Example:
       >>> history = History({"step": np.array([0, 100]), "loss": np.array([0.7, 0.6])})
@@ -30,27 +33,68 @@ class History(Mapping[str, np.ndarray]):
     def __init__(self, columns: Mapping[str, Any]) -> None:
         names = [name for name in LEADING if name in columns]
         names += [name for name in columns if name not in LEADING]
-        self._columns = {name: np.asarray(columns[name]) for name in names}
+        super().__init__({name: np.asarray(columns[name]) for name in names})
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
+    def __reduce__(self) -> Any:
+        return History, (dict(self),)
 
     def __repr__(self) -> str:
         names = ", ".join(self)
         return f"History({names or 'empty'}; {len(self.get('step', ()))} records)"
 
-    def to_csv(self, path: str | PathLike[str]) -> None:
-        """Writes one row a record under a header of the names.
+    def _repr_html_(self) -> str:
+        if any(column.ndim > 1 for column in self.values()):
+            return f"<code>{self!r}</code>"
+        return html_table(self, zip(*(column.tolist() for column in self.values()), strict=True))
 
-        Floats are written so that reading them back gives the same number.
+    @named("History.to_csv")
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write one row per record under a header of the names.
+
+        Of a sweep, one row per member and record, with the member's number in front. Floats are
+        written so that reading them back gives the same number.
         """
-        with Path(path).open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(self)
-            writer.writerows(zip(*(column.tolist() for column in self.values()), strict=True))
+        many = [name for name, column in self.items() if column.ndim > 1]
+        columns: Mapping[str, np.ndarray] = self
+        if many:
+            members, records = self[many[0]].shape[:2]
+            wide = {
+                name: column if name in many else np.broadcast_to(column, (members, records))
+                for name, column in self.items()
+            }
+            numbers = np.broadcast_to(np.arange(members)[:, None], (members, records))
+            columns = {
+                name: column.reshape(members * records, *column.shape[2:])
+                for name, column in {"member": numbers, **wide}.items()
+            }
+        write_csv(path, columns, zip(*(c.tolist() for c in columns.values()), strict=True))
+
+
+def write_csv(
+    path: str | PathLike[str], names: Iterable[str], rows: Iterable[Iterable[Any]]
+) -> None:
+    """Write a header and rows, whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows(rows)
+    content = text.getvalue().encode()
+    write_whole(path, lambda file: file.write(content), example="history.csv")
+
+
+MOST_ROWS = 10
+"""Rows that a notebook shows at the beginning, and again at the end."""
+
+
+def html_table(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table for a notebook, without its middle if it is long."""
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = ["".join(f"<td>{_shown(cell)}</td>" for cell in row) for row in rows]
+    if len(body) > 2 * MOST_ROWS:
+        body = [*body[:MOST_ROWS], f"<td>... {len(body)} rows</td>", *body[-MOST_ROWS:]]
+    lines = "".join(f"<tr>{row}</tr>" for row in body)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _shown(cell: Any) -> str:
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)

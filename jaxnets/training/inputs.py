@@ -6,118 +6,118 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.checks import ArgumentTypeError, fail
-from jaxnets.training.paths import named_leaves
+from jaxnets.errors import ArgumentTypeError, fail, require
+from jaxnets.paths import named_leaves
 
-__all__ = ["check_finite_params", "load_data"]
+__all__ = ["check_finite_params", "example_input", "load_data"]
 
 SMALL = 2**20
 """Bytes of an array up to which a copy to the host costs less than a compiled check."""
 
 
-def load_data(function: str, data: Any, *, argument: str = "data") -> tuple[Any, Any]:
-    """Inputs and targets as arrays on the device, of one length, not empty and finite.
+def load_data(data: Any, *, argument: str = "data", pair: bool = True) -> Any:
+    """Data as arrays on the device, of one length, not empty and finite.
 
     Args:
-      function: The public function that was given ``data``, for the error.
-      data: ``(x, y)``, arrays or pytrees of arrays.
-      argument: The name that it was given under.
+      data: Arrays, or pytrees of arrays.
+      argument: The name that they were given under.
+      pair: Whether they must be inputs and targets ``(x, y)``, as a loss takes them.
     """
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        fail(
-            function,
-            argument,
-            "be a pair (x, y) of inputs and targets",
-            data,
-            f"Pass {argument}=(x, y).",
-            error=ArgumentTypeError,
-        )
-    loaded = [
-        _loaded(function, argument, name, tree) for name, tree in zip("xy", data, strict=True)
-    ]
+    is_pair = isinstance(data, tuple | list) and len(data) == 2
+    if pair and not is_pair:
+        rule, remedy = "be a pair (x, y) of inputs and targets", f"Pass {argument}=(x, y)."
+        fail(argument, rule, data, remedy, error=ArgumentTypeError)
+    parts = dict(zip("xy", data, strict=True)) if is_pair else {"": data}
+    loaded = {name: _loaded(argument, name, tree) for name, tree in parts.items()}
     lengths = {
-        f"{name}/{path}" if path else name: len(leaf)
-        for name, tree in zip("xy", loaded, strict=True)
+        "/".join(filter(None, (name, path))): len(leaf)
+        for name, tree in loaded.items()
         for path, leaf in named_leaves(tree).items()
     }
-    if 0 in lengths.values():
-        fail(function, argument, "hold at least one example", lengths, "Pass some data.")
-    if len(set(lengths.values())) > 1:
-        fail(
-            function,
-            argument,
-            "have as many targets as inputs",
-            f"lengths {lengths}",
-            "Cut them to the same examples.",
-        )
-    x, y = loaded
-    return x, y
+    require(
+        0 not in lengths.values(), argument, "hold at least one example", lengths, "Pass some data."
+    )
+    require(
+        len(set(lengths.values())) == 1,
+        argument,
+        "have as many targets as inputs" if is_pair else "have leading axes of one length",
+        f"lengths {lengths}",
+        "Cut them to the same examples.",
+    )
+    return tuple(loaded.values()) if is_pair else loaded[""]
 
 
-def check_finite_params(function: str, params: Any) -> None:
+def example_input(data: Any) -> Any:
+    """The input that parameters are made for: of a pair the first, of one array itself."""
+    if isinstance(data, tuple):
+        return data[0]
+    return data if hasattr(data, "shape") else None
+
+
+def check_finite_params(argument: str, params: Any) -> None:
     """Raises at the first parameter that is not finite."""
     for path, leaf in named_leaves(params).items():
         remedy = "Start from finite ones, such as model.init(key, x) gives."
-        _narrowed(function, f"params/{path}", leaf, remedy)
+        _narrowed(f"{argument}/{path}", leaf, remedy)
 
 
-def _loaded(function: str, argument: str, part: str, tree: Any) -> Any:
+def _loaded(argument: str, part: str, tree: Any) -> Any:
     """The arrays of the inputs or the targets on the device, each checked."""
-    label = part if argument == "data" else f"{part} of {argument}"
+    label = argument if not part else part if argument == "data" else f"{part} of {argument}"
     leaves = named_leaves(tree)
     if not leaves:
         rule = "be an array or a pytree of arrays"
         remedy = f"Pass {argument}=(x, x) if there are no targets."
-        fail(function, label, rule, tree, remedy, error=ArgumentTypeError)
+        fail(label, rule, tree, remedy, error=ArgumentTypeError)
     remedy = "Remove or replace the examples concerned."
     arrays = []
     for path, leaf in leaves.items():
         name = f"{label}/{path}" if path else label
-        _check_examples(function, name, leaf)
-        arrays.append(_on_device(_narrowed(function, name, leaf, remedy)))
+        _check_examples(name, leaf)
+        arrays.append(_on_device(_narrowed(name, leaf, remedy)))
     return jax.tree.unflatten(jax.tree.structure(tree), arrays)
 
 
-def _check_examples(function: str, label: str, leaf: Any) -> None:
+def _check_examples(label: str, leaf: Any) -> None:
     """Raises unless ``leaf`` holds numbers along an axis of examples."""
     array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         remedy = "Draw numbers first, with jax.random.normal(key, shape) for example."
-        fail(function, label, "hold numbers", array, remedy, error=ArgumentTypeError)
+        fail(label, "hold numbers", array, remedy, error=ArgumentTypeError)
     if array.ndim == 0:
         remedy = "Pass an array of shape [examples, ...]."
-        fail(function, label, "have a leading axis of examples", array, remedy)
+        fail(label, "have a leading axis of examples", array, remedy)
     if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == np.bool_):
         remedy = "Convert it with jnp.asarray(..., dtype=float)."
-        fail(function, label, "hold numbers", array, remedy, error=ArgumentTypeError)
+        fail(label, "hold numbers", array, remedy, error=ArgumentTypeError)
 
 
-def _narrowed(function: str, label: str, leaf: Any, remedy: str) -> jax.Array | np.ndarray:
+def _narrowed(label: str, leaf: Any, remedy: str) -> jax.Array | np.ndarray:
     """The array in a dtype that JAX has, once its values are known to be finite there."""
     if isinstance(leaf, jax.Array) and not _cheap_to_read(leaf) and _finite_on_device(leaf):
         return leaf
     array = np.asarray(leaf)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    dtype = _dtype_in_jax(function, label, array)
+    dtype = _dtype_in_jax(label, array)
     with np.errstate(over="ignore"):
         narrow = array.astype(dtype, copy=False)
     if dtype != array.dtype:
-        _check_fits(function, label, array, narrow)
+        _check_fits(label, array, narrow)
     if jnp.issubdtype(dtype, jnp.inexact) and not _sums_to_finite(narrow):
-        _fail_at(function, label, "be finite", array, ~np.isfinite(narrow), remedy)
+        _fail_at(label, "be finite", array, ~np.isfinite(narrow), remedy)
     return leaf if isinstance(leaf, jax.Array) else narrow
 
 
-def _dtype_in_jax(function: str, label: str, array: np.ndarray) -> Any:
+def _dtype_in_jax(label: str, array: np.ndarray) -> Any:
     """The dtype that an array has once it is JAX's."""
     try:
         return jax.dtypes.canonicalize_dtype(array.dtype)
     except TypeError:  # long double, for one
         remedy = "Convert it with x.astype(np.float32)."
-        fail(function, label, "be of a dtype that JAX has", array, remedy, error=ArgumentTypeError)
+        fail(label, "be of a dtype that JAX has", array, remedy, error=ArgumentTypeError)
 
 
-def _check_fits(function: str, label: str, array: np.ndarray, narrow: np.ndarray) -> None:
+def _check_fits(label: str, array: np.ndarray, narrow: np.ndarray) -> None:
     """Raises if narrowing has made an integer another, or a finite number infinite."""
     if jnp.issubdtype(array.dtype, jnp.integer):
         lost = array != narrow
@@ -126,16 +126,14 @@ def _check_fits(function: str, label: str, array: np.ndarray, narrow: np.ndarray
     else:
         return
     remedy = "Make it smaller, or train under jax.enable_x64(True)."
-    _fail_at(function, label, f"fit into {narrow.dtype}", array, lost, remedy)
+    _fail_at(label, f"fit into {narrow.dtype}", array, lost, remedy)
 
 
-def _fail_at(
-    function: str, label: str, rule: str, array: np.ndarray, bad: np.ndarray, remedy: str
-) -> None:
+def _fail_at(label: str, rule: str, array: np.ndarray, bad: np.ndarray, remedy: str) -> None:
     """Raises at the first bad value, if there is one."""
     if bad.any():
         index = tuple(np.argwhere(bad)[0].tolist())
-        fail(function, label, rule, f"{array[index]} at index {index}", remedy)
+        fail(label, rule, f"{array[index]} at index {index}", remedy)
 
 
 def _on_device(array: Any) -> jax.Array:

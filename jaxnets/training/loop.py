@@ -1,8 +1,17 @@
 """The compiled loop: many steps, a record of every n-th, one XLA program.
 
+Words for time, here and wherever a run is spoken of:
+
+- *step*: one batch. *Update*: what the optimizer makes of it; with accumulation there are fewer.
+- *epoch*: the steps that see every example once. Its smaller last batch is the *rest*.
+- *record*: what is kept of a step, made before its update. *Evaluation*: made between two steps.
+- *page*: the steps between two looks of the loop at what is due: a record, an evaluation or the
+  end of an epoch.
+- *chunk*: the steps that the host asks for at a time.
+
 The number of steps is data, not part of the program, so one compilation serves any number of
-them, and a call that asks for none compiles and returns at once. What a step is, for one network
-or for thousands in lockstep, is the caller's.
+them, and a call that asks for none compiles and returns at once. The step, of one network or of
+many in lockstep, is the caller's.
 """
 
 import math
@@ -15,10 +24,10 @@ from jax import lax
 
 from jaxnets.training.batching import Batching
 
-__all__ = ["MOST_STEPS", "Chunk", "Schedule", "Steps", "make_schedule", "run_steps"]
+__all__ = ["MOST_STEPS", "Chunk", "Position", "Schedule", "Steps", "make_schedule", "run_steps"]
 
 MOST_STEPS = 2**30
-"""Steps of a run, at most: their number is an int32, and so is the end of the block after it."""
+"""Steps of a run, at most: their number, and the end of the page after it, are an int32."""
 
 MOST_ROWS = 4096
 """Rows of a table held on the device before the host collects them, at most."""
@@ -30,7 +39,7 @@ RECORD_BYTES = 16
 """Bytes of a record: a loss and a norm."""
 
 PAGE = 32
-"""Consecutive records that a block collects before they go to the table. XLA compiles a loop over
+"""Consecutive records that a page collects before they go to the table. XLA compiles a loop over
 so few bytes into one native call on a CPU, several times as fast as a loop over a large table."""
 
 
@@ -54,10 +63,10 @@ class Schedule(NamedTuple):
         """Steps whose records are sure to fit one chunk."""
         return self.capacity * min(self.record_every, self.evaluate_every or self.record_every)
 
-    def block_end(self, at: jax.Array, stop: Any) -> jax.Array:
-        """Where a block of full batches that starts at ``at`` has to end."""
+    def page_end(self, at: jax.Array, end: Any) -> jax.Array:
+        """The end of a page of full batches that starts at ``at``, within a chunk."""
         every = self.record_every
-        ends = [jnp.asarray(stop, jnp.int32), at + PAGE if every == 1 else _next(at, every)]
+        ends = [jnp.asarray(end, jnp.int32), at + PAGE if every == 1 else _next(at, every)]
         if self.evaluate_every:
             ends.append(_next(at, self.evaluate_every))
         if self.batching.shuffled:
@@ -75,8 +84,8 @@ def make_schedule(
       batching: How an epoch is dealt out.
       record_every: Steps between records; any number beyond the longest run does as well.
       evaluate_every: Steps between evaluations, 0 for none.
-      row: The shapes of what one evaluation of one network gives; a record is small.
-      members: How many networks are trained in lockstep.
+      row: The shapes of an evaluation of one network; a record is small.
+      members: The number of networks that are trained in lockstep.
     """
     size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
     capacity = max(1, min(MOST_ROWS, HELD_BYTES // (members * max(size, RECORD_BYTES))))
@@ -85,18 +94,36 @@ def make_schedule(
     )
 
 
-class Steps(NamedTuple):
-    """What the steps of a run are; the caller's part of the program.
+class Position(NamedTuple):
+    """Where a run stands between two chunks.
 
     Attributes:
-      advance: ``advance(state, order, rest=False) -> (state, finite, metrics)``, one step with a
-        full batch, or with the smaller one that ends an epoch.
-      draw: ``draw(state, epoch) -> order``, the order of the examples in an epoch.
-      evaluate: ``evaluate(state, best) -> (row, best, going)`` judges the model between two
-        steps, or None.
+      state: The state after the last step made; its ``step`` counts the steps.
+      judged: What the evaluations carry from one to the next, or None.
+      loss: The loss of the last step made, NaN before the first.
+      order: The order of the examples in an epoch.
+      epoch: The number of that epoch, -1 if there is no order yet.
     """
 
-    advance: Callable[..., tuple[Any, jax.Array, dict[str, jax.Array]]]
+    state: Any
+    judged: Any
+    loss: jax.Array
+    order: jax.Array
+    epoch: jax.Array
+
+
+class Steps(NamedTuple):
+    """The caller's part of the program.
+
+    Attributes:
+      advance: ``advance(state, order, rest=False) -> (state, metrics)``, one step with a full
+        batch, or with the smaller one that ends an epoch.
+      draw: ``draw(state, epoch) -> order``, the order of the examples in an epoch.
+      evaluate: ``evaluate(state, judged) -> (row, judged, going)`` judges between two steps, or
+        None.
+    """
+
+    advance: Callable[..., tuple[Any, dict[str, jax.Array]]]
     draw: Callable[[Any, Any], Any]
     evaluate: Callable[[Any, Any], tuple[dict[str, jax.Array], Any, jax.Array]] | None = None
 
@@ -114,7 +141,7 @@ class Table(NamedTuple):
 
     @classmethod
     def empty(cls, rows: int, row: dict[str, Any]) -> "Table":
-        """A table of so many rows of these shapes and dtypes."""
+        """A table of this many rows of these shapes and dtypes."""
         return cls(_zeros(rows, row), jnp.zeros((), jnp.int32))
 
     def add(self, page: dict[str, Any], count: Any) -> "Table":
@@ -127,140 +154,148 @@ class Table(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What a number of steps returns.
+    """The result of a chunk of steps.
 
     Attributes:
-      state: The state after the last step made; its ``step`` counts the updates.
-      finite: Whether every step was finite; one that was not is the last one made.
-      going: Whether the run may go on: it was finite and no evaluation ended it.
-      best: What the evaluations carry from one to the next.
+      position: Where the run stands after it.
+      finite: Whether every loss was finite, one per network.
+      going: Whether the run may go on: no evaluation ended it.
       records: The recorded steps.
-      evaluations: What the evaluations gave.
+      evaluations: The evaluations.
     """
 
-    state: Any
+    position: Position
     finite: jax.Array
     going: jax.Array
-    best: Any
     records: Table
     evaluations: Table
 
 
-def run_steps(schedule: Schedule, steps: Steps, state: Any, best: Any, stop: Any) -> Chunk:
-    """Steps from ``state.step`` to ``stop``, or until something ends the run.
-
-    Steps are made in blocks, which end where a record, an evaluation or an epoch is due. A block
-    records its first step; the steps in between only update.
+def run_steps(schedule: Schedule, steps: Steps, position: Position, end: Any) -> Chunk:
+    """Make the steps from where a run stands up to ``end``, or until an evaluation ends it.
 
     Args:
       schedule: When things happen.
       steps: What happens.
-      state: Anything with a ``step``, the number of updates made so far.
-      best: What ``evaluate`` starts from.
-      stop: The step to stop before.
+      position: Where the run stands.
+      end: The step to stop before.
     """
-    batching = schedule.batching
-    shape = jax.ShapeDtypeStruct((0,), jnp.int32)
-    if batching.shuffled:
-        shape = jax.eval_shape(steps.draw, state, 0)
-    # No epoch has the number -1, so the first block draws.
-    order, order_epoch = jnp.zeros(shape.shape, shape.dtype), jnp.array(-1, jnp.int32)
-    metrics = jax.eval_shape(steps.advance, state, order)[2]
-    # One page more than the capacity, for a page is written whole however little it holds.
+    state, judged = position.state, position.judged
+    metrics = jax.eval_shape(steps.advance, state, position.order)[1]
+    # One page more than the capacity: a page is written whole however little it holds.
     records = Table.empty(schedule.capacity + PAGE, metrics)
     evaluations = Table.empty(0, metrics)
     if steps.evaluate is not None:
-        row = jax.eval_shape(steps.evaluate, state, best)[0]
+        row = jax.eval_shape(steps.evaluate, state, judged)[0]
         evaluations = Table.empty(schedule.capacity, row)
-    true = jnp.array(True)
+    finite = jnp.ones(metrics["loss"].shape, bool)
 
-    def block(carry: tuple[Chunk, Any, Any]) -> tuple[Chunk, Any, Any]:
-        chunk, order, order_epoch = carry
-        epoch = chunk.state.step // batching.per_epoch
-        if batching.shuffled:
-            order = lax.cond(
-                order_epoch == epoch, lambda: order, lambda: steps.draw(chunk.state, epoch)
-            )
-        chunk = _train_block(schedule, steps, chunk, order, stop)
-        return _evaluated(schedule, steps, chunk), order, epoch
+    def page(chunk: Chunk) -> Chunk:
+        if schedule.batching.shuffled:
+            chunk = chunk._replace(position=_in_order(schedule, steps, chunk.position))
+        return _evaluated(schedule, steps, _train_page(schedule, steps, chunk, end))
 
-    chunk, _, _ = lax.while_loop(
-        lambda carry: carry[0].going & (carry[0].state.step < stop),
-        block,
-        (Chunk(state, true, true, best, records, evaluations), order, order_epoch),
+    chunk: Chunk = lax.while_loop(
+        lambda chunk: chunk.going & (chunk.position.state.step < end),
+        page,
+        Chunk(position, finite, jnp.array(True), records, evaluations),
     )
     return chunk
 
 
-def _train_block(schedule: Schedule, steps: Steps, chunk: Chunk, order: Any, stop: Any) -> Chunk:
-    """Makes the steps of one block and records what is due of them."""
-    at = chunk.state.step
-    every = schedule.record_every
+def _in_order(schedule: Schedule, steps: Steps, position: Position) -> Position:
+    """The position with the order of its epoch, drawn where the epoch is a new one."""
+    epoch = position.state.step // schedule.batching.per_epoch
+    order = lax.cond(
+        position.epoch == epoch,
+        lambda: position.order,
+        lambda: steps.draw(position.state, epoch),
+    )
+    return position._replace(order=order, epoch=epoch)
+
+
+def _train_page(schedule: Schedule, steps: Steps, chunk: Chunk, end: Any) -> Chunk:
+    """Make the steps of one page and record what is due of them."""
+    (state, _, loss, order, _), every = chunk.position, schedule.record_every
+    at = state.step
     length = PAGE if every == 1 else 1
-    empty = _zeros(length, jax.eval_shape(steps.advance, chunk.state, order)[2])
+    empty = _zeros(length, jax.eval_shape(steps.advance, state, order)[1])
+    carry = (state, loss, chunk.finite, empty)
 
     def full_batches() -> Any:
-        return _advance_to(steps, chunk.state, order, schedule.block_end(at, stop), empty)
+        return _advance_to(steps, order, schedule.page_end(at, end), carry)
 
     def last_batch() -> Any:
-        state, finite, metrics = steps.advance(chunk.state, order, rest=True)
-        return state, finite, _put(empty, 0, metrics)
+        new, metrics = steps.advance(state, order, rest=True)
+        return new, *_noted(metrics, loss, chunk.finite), _put(empty, 0, metrics)
 
     if schedule.batching.rest:
         is_last = at % schedule.batching.per_epoch == schedule.batching.full
-        state, finite, page = lax.cond(is_last, last_batch, full_batches)
+        state, loss, finite, page = lax.cond(is_last, last_batch, full_batches)
     else:
-        state, finite, page = full_batches()
+        state, loss, finite, page = full_batches()
     count = state.step - at if every == 1 else at % every == 0
-    records = chunk.records.add(page, count)
-    return chunk._replace(state=state, finite=finite, going=finite, records=records)
+    return chunk._replace(
+        position=chunk.position._replace(state=state, loss=loss),
+        finite=finite,
+        records=chunk.records.add(page, count),
+    )
 
 
-def _advance_to(steps: Steps, state: Any, order: Any, end: Any, page: Any) -> Any:
+def _advance_to(steps: Steps, order: Any, end: Any, carry: Any) -> Any:
     """Full batches up to ``end``, with the metrics of as many of the first as the page holds."""
-    at = state.step
-    length = len(jax.tree.leaves(page)[0])
+    at = carry[0].step
 
     def body(carry: Any) -> Any:
-        state, _, page = carry
-        new, finite, metrics = steps.advance(state, order)
+        state, loss, finite, page = carry
+        new, metrics = steps.advance(state, order)
         row = state.step - at
-        if length > 1:
-            return new, finite, _put(page, row, metrics)
-        first = jax.tree.map(
-            lambda kept, value: jnp.where(row == 0, value[None], kept), page, metrics
-        )
-        return new, finite, first
+        if len(jax.tree.leaves(page)[0]) > 1:
+            page = _put(page, row, metrics)
+        else:
+            page = jax.tree.map(
+                lambda kept, value: jnp.where(row == 0, value[None], kept), page, metrics
+            )
+        return new, *_noted(metrics, loss, finite), page
 
-    start = (state, jnp.array(True), page)
-    return lax.while_loop(lambda carry: carry[1] & (carry[0].step < end), body, start)
+    return lax.while_loop(lambda carry: carry[0].step < end, body, carry)
+
+
+def _noted(metrics: dict[str, Any], loss: Any, finite: Any) -> tuple[Any, Any]:
+    """The loss of a step and whether it and all before it were finite."""
+    return metrics["loss"].astype(loss.dtype), finite & jnp.isfinite(metrics["loss"])
 
 
 def _put(page: dict[str, Any], row: Any, metrics: dict[str, Any]) -> dict[str, Any]:
-    return {name: column.at[row].set(metrics[name]) for name, column in page.items()}
+    return {
+        name: lax.dynamic_update_index_in_dim(column, metrics[name], row, axis=0)
+        for name, column in page.items()
+    }
 
 
-def _zeros(length: int, row: dict[str, Any]) -> dict[str, Any]:
-    """A page of so many rows of these shapes and dtypes."""
-    return {name: jnp.zeros((length, *leaf.shape), leaf.dtype) for name, leaf in row.items()}
+def _zeros(rows: int, row: dict[str, Any]) -> dict[str, jax.Array]:
+    return {name: jnp.zeros((rows, *leaf.shape), leaf.dtype) for name, leaf in row.items()}
 
 
 def _evaluated(schedule: Schedule, steps: Steps, chunk: Chunk) -> Chunk:
-    """Evaluates the model if that is due now."""
+    """The chunk with an evaluation, if one is due."""
     evaluate = steps.evaluate
     if evaluate is None:
         return chunk
-    step = chunk.state.step
+    before, position = chunk, chunk.position
 
     def evaluated() -> Chunk:
-        row, best, going = evaluate(chunk.state, chunk.best)
+        row, judged, going = evaluate(position.state, position.judged)
         page = {name: value[None] for name, value in row.items()}
-        evaluations = chunk.evaluations.add(page, 1)
-        return chunk._replace(best=best, going=going, evaluations=evaluations)
+        return before._replace(
+            position=position._replace(judged=judged),
+            going=going,
+            evaluations=before.evaluations.add(page, 1),
+        )
 
-    due = chunk.finite & (step % schedule.evaluate_every == 0)
-    chunk = lax.cond(due, evaluated, lambda: chunk)
-    return chunk
+    due = position.state.step % schedule.evaluate_every == 0
+    after: Chunk = lax.cond(due, evaluated, lambda: before)
+    return after
 
 
 def _next(at: jax.Array, every: int) -> jax.Array:

@@ -1,19 +1,18 @@
-"""One training step as a pure function."""
+"""The training step as a pure function, for `fit`, `sweep` and a loop of one's own."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from jaxnets.checks import check_key
+from jaxnets.errors import check_key, public
 from jaxnets.model import Loss, Model, Params
-from jaxnets.training.functions import check_functions, check_model, check_optimizer
+from jaxnets.training.arguments import check_trial
+from jaxnets.training.objective import Objective, as_objective
 
-__all__ = ["TrainState", "ValueAndGrad", "init_state", "loss_and_gradient", "make_step"]
-
-ValueAndGrad = Callable[..., tuple[jax.Array, Params]]
-"""``value_and_grad(params, x, y) -> (loss, gradient)``, a gradient of one's own."""
+__all__ = ["TrainState", "init_state", "make_step"]
 
 
 class TrainState(NamedTuple):
@@ -23,15 +22,20 @@ class TrainState(NamedTuple):
       params: The parameters.
       opt_state: The optimizer's state.
       key: The run's PRNG key; it stays the same, step number k draws from ``fold_in(key, k)``.
-      step: The number of updates made so far, an int32 scalar.
+      step: The number of steps made so far, an int32 scalar.
     """
 
     params: Params
-    opt_state: Any
+    opt_state: optax.OptState
     key: jax.Array
     step: jax.Array
 
 
+Step = Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
+"""``step(state, batch) -> (state, metrics)``."""
+
+
+@public
 def init_state(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -56,49 +60,45 @@ def init_state(
       TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation or ``key`` no key.
 
     Example:
-      >>> import jaxnets as jn
       >>> x = jax.ShapeDtypeStruct((4, 2), "float32")
       >>> state = init_state(jn.dense(1), optax.sgd(0.1), jax.random.key(0), x)
       >>> int(state.step), state.params["w"].shape
       (0, (2, 1))
     """
-    check_model("init_state", model)
-    check_optimizer("init_state", optimizer)
-    check_key("init_state", key)
+    check_trial(model, optimizer=optimizer)
+    check_key(key)
     init_key, run_key = jax.random.split(key)
     if params is None:
         params = model.init(init_key, x)
-    return TrainState(params, optimizer.init(params), run_key, jax.numpy.zeros((), "int32"))
+    return TrainState(params, optimizer.init(params), run_key, jnp.zeros((), "int32"))
 
 
+@public
 def make_step(
-    model: Model,
-    loss: Loss,
-    optimizer: optax.GradientTransformation,
-    *,
-    value_and_grad: ValueAndGrad | None = None,
-) -> Callable[[TrainState, tuple[Any, Any]], tuple[TrainState, dict[str, jax.Array]]]:
-    """The pure step that `fit` compiles, for a loop of one's own.
+    model: Model, loss: Loss | Objective, optimizer: optax.GradientTransformation
+) -> Step:
+    """The pure step of `fit` and `sweep`, for a loop of one's own.
+
+    The optimizer is handed ``value``, ``grad`` and ``value_fn`` of the batch too, so that those
+    that ask for more than a gradient work: line searches, Polyak steps, plateaus.
 
     Args:
       model: The Model.
-      loss: A loss under the library's contract, or any scalar ``loss(predictions, targets)``.
+      loss: A loss under the library's contract, any scalar ``loss(predictions, targets)``, or an
+        `objective`.
       optimizer: An optax transformation.
-      value_and_grad: ``(params, x, y) -> (loss, gradient)``, used in place of autodiff; the
-        model's key is then not used.
 
     Returns:
-      ``step(state, (x, y)) -> (state, metrics)``. ``metrics`` holds ``"loss"``, the loss before
-      the update, and ``"gradient_norm"``, the Euclidean norm of the whole gradient. What is not
-      used of them costs nothing once compiled. The function is not jitted: wrap it in
-      ``jax.jit`` or scan it.
+      ``step(state, batch) -> (state, metrics)``; for a loss, ``batch`` is ``(x, y)``. ``metrics``
+      holds ``"loss"``, the value before the update, the scalars of the objective, and
+      ``"gradient_norm"``, the Euclidean norm of the whole gradient. What is not used of them costs
+      nothing once compiled. The function is not jitted: wrap it in ``jax.jit`` or scan it.
 
     Raises:
-      TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation, or ``loss`` or
-        ``value_and_grad`` no function.
+      TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation, or ``loss`` no
+        function.
 
     Example:
-      >>> import jaxnets as jn
       >>> x, y = jax.numpy.ones((4, 2)), jax.numpy.zeros((4, 1))
       >>> net, optimizer = jn.dense(1), optax.sgd(0.1)
       >>> state = init_state(net, optimizer, jax.random.key(0), x)
@@ -108,34 +108,30 @@ def make_step(
       >>> bool(after["loss"] < before["loss"]), int(state.step)
       (True, 2)
     """
-    check_functions("make_step", model, loss, value_and_grad)
-    check_optimizer("make_step", optimizer)
+    check_trial(model, loss, optimizer)
+    goal = as_objective(model, loss)
+    optimizer = optax.with_extra_args_support(optimizer)
 
-    def step(state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, dict[str, jax.Array]]:
-        value, gradient = loss_and_gradient(model, loss, value_and_grad, state, batch)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        key = jax.random.fold_in(state.key, state.step)
+        (value, scalars), gradient = goal.value_and_grad(state.params, batch, key=key)
+        updates, opt_state = optimizer.update(
+            gradient,
+            state.opt_state,
+            state.params,
+            value=value,
+            grad=gradient,
+            value_fn=lambda params: goal(params, batch, key=key)[0],
+        )
         params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradient)}
+        metrics = {"loss": value, **scalars, "gradient_norm": gradient_norm(gradient)}
         return TrainState(params, opt_state, state.key, state.step + 1), metrics
 
     return step
 
 
-def loss_and_gradient(
-    model: Model,
-    loss: Loss,
-    value_and_grad: ValueAndGrad | None,
-    state: TrainState,
-    batch: tuple[Any, Any],
-) -> tuple[jax.Array, Params]:
-    """The loss of a batch and its gradient by the parameters, as `make_step` takes them."""
-    x, y = batch
-    if value_and_grad is not None:
-        return value_and_grad(state.params, x, y)
-
-    def loss_of(params: Params) -> jax.Array:
-        key = jax.random.fold_in(state.key, state.step)
-        return loss(model.apply(params, x, key=key), y)
-
-    result: tuple[jax.Array, Params] = jax.value_and_grad(loss_of)(state.params)
-    return result
+def gradient_norm(gradient: Params) -> jax.Array:
+    """The Euclidean norm of all elements, whose squares are summed in float32 at least."""
+    wide = jax.tree.map(lambda g: g.astype(jnp.promote_types(g.dtype, jnp.float32)), gradient)
+    norm: jax.Array = optax.tree.norm(wide)
+    return norm

@@ -1,106 +1,97 @@
 """Thousands of runs at once: `fit` with an axis of seeds and hyperparameters."""
 
+import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxnets.checks import check_flag, check_integer
-from jaxnets.model import Loss, Model, Params
-from jaxnets.training.checkpoint import Checkpoint, check_checkpoint
-from jaxnets.training.evaluation import Stop, steps_between_evaluations
-from jaxnets.training.functions import check_compilable, check_functions
-from jaxnets.training.hyperparameters import combinations, optimizer_builder, value_shapes
-from jaxnets.training.keys import many_keys
-from jaxnets.training.loop import make_schedule
-from jaxnets.training.members import SweepProgram, parameter_count
-from jaxnets.training.members_host import MembersRun, run_batch
-from jaxnets.training.optimizers import Freeze, check_accumulate, wrapped_builder
-from jaxnets.training.resume import Columns
-from jaxnets.training.run_checks import (
-    check_builder,
-    check_fit_together,
-    check_params,
-    initial_shapes,
-    stacked,
+from jaxnets.errors import (
+    ArgumentTypeError,
+    check_callable,
+    check_hashable,
+    check_integer,
+    describe,
+    fail,
+    public,
 )
-from jaxnets.training.shapes import check_not_traced
-from jaxnets.training.step import ValueAndGrad
-from jaxnets.training.sweep_result import Sweep, join_sweeps
-from jaxnets.training.task import load_task
+from jaxnets.files.checkpoint import Checkpoint
+from jaxnets.model import Model, Params
+from jaxnets.training.arguments import (
+    check_hyperparameters,
+    check_not_traced,
+    check_takes,
+    check_trial,
+    many_keys,
+)
+from jaxnets.training.columns import filled_up, joined
+from jaxnets.training.evaluation import Metric, Stop
+from jaxnets.training.fitting import check_like
+from jaxnets.training.looking import Outlook, drive
+from jaxnets.training.objective import loss_of
+from jaxnets.training.prepare import Members, Settings, Task, prepare
+from jaxnets.training.program import Build, EvalParams, Fixed, Trial
+from jaxnets.training.results import Look, Sweep, of_members
+from jaxnets.training.run import Block, Progress, Run
+from jaxnets.training.start import Start, begun, check_start
+from jaxnets.training.step import TrainState
 
 __all__ = ["sweep"]
 
-SMALL = 4096
-"""Parameters of a network up to which members go on the last axis on a CPU."""
 
-
+@public
 def sweep(
-    model: Model,
-    loss: Loss,
-    make_optimizer: optax.GradientTransformation | Callable[..., optax.GradientTransformation],
-    data: tuple[Any, Any],
+    trial: Trial | tuple[Any, Any, Any] | Callable[..., tuple[Any, Any, Any]],
+    data: Any,
     *,
-    keys: jax.Array,
+    keys: jax.Array | None = None,
     hyperparameters: Mapping[str, Sequence[float]] | None = None,
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     drop_last: bool = False,
+    start: Sweep | TrainState | None = None,
     params: Params | None = None,
-    validation: tuple[Any, Any] | None = None,
-    metrics: Mapping[str, Callable[[Any, Any], jax.Array]] | None = None,
+    validation: Any = None,
+    metrics: Mapping[str, Metric] | None = None,
+    validate_every: int | None = None,
     record_every: int = 1,
     record_gradient_norm: bool = False,
-    clip_norm: float | None = None,
-    accumulate: int = 1,
-    freeze: Freeze | None = None,
-    value_and_grad: ValueAndGrad | None = None,
+    eval_params: EvalParams | None = None,
     stop: Stop | None = None,
-    validate_every: int | None = None,
     checkpoint: Checkpoint | None = None,
-    batch_members: int | None = None,
+    watch: Callable[[Look], Any] | None = None,
+    on_interrupt: str = "raise",
     progress: bool = False,
+    batch_members: int | None = None,
 ) -> Sweep:
-    """Trains one network for every key and every combination of hyperparameters, all at once.
+    """Train one network for every key and every combination of hyperparameters, all at once.
 
-    Every member is what `fit` makes of its key and its optimizer, to rounding; of keys of the
-    generator ``rbg`` JAX draws other numbers for many at once, and members are runs of their own.
-    Hyperparameters are data of the compiled program: new values compile nothing. A member whose
-    loss or parameters stop being finite is frozen at its last finite state and flagged; the
-    others run on.
+    Every member is what `fit` makes of its key and its trial, to rounding; ``rbg`` keys draw
+    differently for many at once, so those members differ. Hyperparameters are data of the
+    compiled program: new values compile nothing. A member that diverges is frozen at its last
+    finite state and flagged; the others run on. Arguments that are not listed are those of `fit`,
+    for each member by itself.
 
     Args:
-      model: The Model to train.
-      loss: A loss under the library's contract.
-      make_optimizer: ``make_optimizer(**hyperparameters) -> optax transformation``, such as
-        ``optax.sgd``; or a transformation, if there are no hyperparameters.
-      data: Inputs and targets ``(x, y)``, the same for all members.
-      keys: PRNG keys, one a seed, such as ``jax.random.split(jax.random.key(0), 1000)``.
-      hyperparameters: Values to combine, by argument name of ``make_optimizer``.
-      steps: As in `fit`.
-      epochs: As in `fit`.
+      trial: ``(model, loss, optimizer)``; or ``trial(**hyperparameters)`` that returns them, so
+        that ``jn.fit(*trial(learning_rate=0.1), data, key=key, steps=n)`` is one member.
+      data: Inputs and targets ``(x, y)``, or what an objective takes; the same for all members.
+      keys: PRNG keys, one per seed, such as ``jax.random.split(jax.random.key(0), 1000)``.
+      hyperparameters: Numbers to combine, by argument name of ``trial``. They reach it in float32
+        at least and take the type of what they meet, as Python numbers do.
       batch_size: As in `fit`; every member has a permutation of its own.
-      drop_last: As in `fit`.
+      start: A `Sweep`, or the state of one, to go on from; without ``keys``.
       params: Parameters to start from, stacked, ``[keys, ...]``, instead of drawing them.
       validation: Data to evaluate every member on: at the end, and when ``validate_every`` or
         ``stop`` asks for it.
-      metrics: As in `fit`.
-      record_every: As in `fit`.
-      record_gradient_norm: As in `fit`.
-      clip_norm: As in `fit`.
-      accumulate: As in `fit`.
-      freeze: As in `fit`.
-      value_and_grad: As in `fit`.
-      stop: As in `fit`, for each member by itself: one that has stopped keeps what it was then.
-        The sweep ends early when all have; ``seconds`` count for each batch of members.
       validate_every: As in `fit`; by default as seldom as ``stop`` allows.
-      checkpoint: As in `fit`; each batch of members gets a folder of its own in the directory.
-      batch_members: Train so many members at a time, to bound memory.
+      stop: As in `fit`: a member that has stopped keeps what it was then. The sweep ends early
+        when all have.
+      batch_members: Members that are trained in lockstep, at most, to bound memory.
       progress: As in `fit`; the bar shows the median loss.
 
     Returns:
@@ -109,14 +100,15 @@ def sweep(
     Raises:
       ValueError: As `fit`; or if a list of values is empty or not finite, or a hyperparameter has
         the name of a column of the table.
-      TypeError: As `fit`; or if ``make_optimizer`` takes other arguments or cannot be traced.
+      TypeError: As `fit`; or if ``trial`` takes other arguments or cannot be traced.
 
     Example:
-      >>> import jaxnets as jn
+      >>> import optax
       >>> x = jnp.array([[0.0], [1.0], [2.0]])
-      >>> result = sweep(
-      ...     jn.dense(1), jn.losses.mse, optax.sgd, (x, 2 * x + 1),
-      ...     keys=jax.random.split(jax.random.key(0), 5),
+      >>> def trial(learning_rate):
+      ...     return jn.dense(1), jn.losses.mse, optax.sgd(learning_rate)
+      >>> result = jn.sweep(
+      ...     trial, (x, 2 * x + 1), keys=jax.random.split(jax.random.key(0), 5),
       ...     hyperparameters={"learning_rate": [0.01, 0.1]}, steps=1000, record_every=100,
       ... )
       >>> result.history["loss"].shape
@@ -125,87 +117,202 @@ def sweep(
       0.1
     """
     check_not_traced(
-        "sweep",
         data=data,
         keys=keys,
         params=params,
         validation=validation,
         hyperparameters=hyperparameters,
+        start=start,
     )
-    keys = many_keys("sweep", keys)
-    record_every = check_integer("sweep", "record_every", record_every, minimum=1)
-    progress = check_flag("sweep", "progress", progress)
-    gradient_norm = check_flag("sweep", "record_gradient_norm", record_gradient_norm)
+    outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
+    outlook.check()
+    values = check_hyperparameters(hyperparameters)
+    build, supervised = _built(trial, values)
+    went = begun(start, Sweep, keys, params)
+    labels = _labels(start, keys, values)
     if batch_members is not None:
-        batch_members = check_integer("sweep", "batch_members", batch_members, minimum=1)
-    check_checkpoint("sweep", checkpoint)
-    check_functions("sweep", model, loss, value_and_grad)
-    build, values = optimizer_builder(make_optimizer, hyperparameters)
-    check_compilable(
-        "sweep", model, loss, value_and_grad, make_optimizer=make_optimizer, freeze=freeze
-    )
-    wrap = wrapped_builder(
-        "sweep", build, clip_norm=clip_norm, accumulate=accumulate, freeze=freeze
-    )
-    labels = combinations(len(keys), values)
-    task = load_task(
-        "sweep",
-        model,
-        loss,
+        batch_members = check_integer("batch_members", batch_members, minimum=1)
+    seeds = many_keys(keys) if went is None else went.state.key
+    one = params if went is None else went.state.params
+    task = prepare(
+        build,
+        _values(labels, 0),
+        Settings(
+            steps,
+            epochs,
+            batch_size,
+            drop_last,
+            metrics,
+            validate_every,
+            record_every,
+            record_gradient_norm,
+            eval_params,
+            stop,
+        ),
         data,
-        steps=steps,
-        epochs=epochs,
-        batch_size=batch_size,
-        drop_last=drop_last,
-        validation=validation,
-        metrics=metrics,
-        stop=stop,
-        validate_every=validate_every,
+        validation,
+        supervised=supervised,
+        params=jax.tree.map(_of_one, one),
+        key=seeds,
+        members=Members(len(labels["seed"]), batch_members),
     )
-    check_accumulate("sweep", accumulate, task.steps)
-    every = 0
-    if task.evaluation is not None and (validate_every is not None or task.evaluation.stop):
-        every = steps_between_evaluations("sweep", validate_every, record_every, task.batching)
-    shapes = initial_shapes(model, keys[0], task.data[0])
+    run = _run(task, seeds, labels, params, went)
+    found, _ = drive("sweep", run, outlook, functools.partial(_result, run, build, labels))
+    return found
+
+
+class Built(NamedTuple):
+    """A function of hyperparameters that returns a trial; equal for equal functions."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, **values: Any) -> Trial:
+        """The trial of these hyperparameters."""
+        return _checked(self.function(**values))
+
+
+def _built(trial: Any, values: Mapping[str, np.ndarray]) -> tuple[Fixed | Built, bool]:
+    """The function that makes a trial from hyperparameters, and whether a loss compares targets."""
+    if isinstance(trial, tuple | list):
+        if values:
+            rule = "be a function of the hyperparameters"
+            remedy = "Pass lambda learning_rate: (model, loss, optax.sgd(learning_rate))."
+            fail("trial", rule, "a trial that takes none", remedy, error=ArgumentTypeError)
+        fixed = _checked(trial)
+        return Fixed(fixed), loss_of(fixed.loss) is not None
+    remedy = "Pass (model, loss, optimizer), or a function that returns them."
+    check_callable("trial", trial, remedy)
+    check_hashable("trial", trial)
+    check_takes(trial, values)
+    build = Built(trial)
+    first = build(**{name: float(column[0]) for name, column in values.items()})
+    return build, loss_of(first.loss) is not None
+
+
+def _checked(trial: Any) -> Trial:
+    """A trial of three parts that are what they must be."""
+    if not isinstance(trial, tuple | list) or isinstance(trial, Model) or len(trial) != 3:
+        rule, remedy = "be (model, loss, optimizer)", "Pass or return a tuple of the three."
+        fail("trial", rule, describe(trial), remedy, error=ArgumentTypeError)
+    check_trial(*trial)
+    return Trial(*trial)
+
+
+def _labels(start: Any, keys: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """For each member the position of its key and its hyperparameters."""
+    if isinstance(start, Sweep) and not values:
+        return start.labels
+    if start is None:
+        seeds = len(many_keys(keys))
+    else:
+        state = start if isinstance(start, TrainState) else start.state
+        combined = math.prod(len(column) for column in values.values())
+        seeds = max(1, state.key.size // combined)
+    grids = np.meshgrid(np.arange(seeds), *values.values(), indexing="ij")
+    return {name: grid.reshape(-1) for name, grid in zip(("seed", *values), grids, strict=True)}
+
+
+def _of_one(leaf: Any) -> jax.ShapeDtypeStruct:
+    """The shape of one member's part of an array."""
+    array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+    return jax.ShapeDtypeStruct(array.shape[1:], jax.dtypes.canonicalize_dtype(array.dtype))
+
+
+def _stacked(shapes: Any, length: int) -> Any:
+    return jax.tree.map(lambda one: jax.ShapeDtypeStruct((length, *one.shape), one.dtype), shapes)
+
+
+def _run(
+    task: Task,
+    seeds: jax.Array,
+    labels: dict[str, np.ndarray],
+    params: Params | None,
+    went: Start | None,
+) -> Run:
+    """The run of all members in blocks; the last one is filled up, for one program of all."""
+    plan, members = task.plan, len(labels["seed"])
     if params is not None:
         remedy = "Stack those of all keys with jax.vmap(lambda key: model.init(key, x))(keys)."
-        check_params("sweep", params, stacked(shapes, len(keys)), remedy)
-    row = check_fit_together("sweep", model, loss, value_and_grad, task, shapes, keys[0])
-    check_builder("sweep", build, value_shapes(values), shapes)
-    batch = min(len(labels["seed"]), batch_members or len(labels["seed"]))
-    schedule = make_schedule(task.batching, record_every, every, row, members=batch)
-    last = _members_last_pays(shapes)
-    program = SweepProgram(
-        model, loss, wrap, value_and_grad, gradient_norm, schedule, task.evaluation, last
+        check_like("params", params, _stacked(plan.shapes, len(seeds)), remedy)
+    if went is not None:
+        check_start(went, plan.trial.optimizer, plan.shapes, members)
+    dtype = jax.dtypes.canonicalize_dtype(float)
+
+    def block(first: int) -> Block:
+        chosen: Any = np.arange(first, first + plan.size) % members
+        if plan.program.members is None:
+            chosen = chosen[0]
+        seed = labels["seed"][chosen]
+        values = {
+            name: jnp.asarray(column[chosen], dtype)
+            for name, column in labels.items()
+            if name != "seed"
+        }
+        if went is None:
+            drawn = None if params is None else jax.tree.map(lambda leaf: leaf[seed], params)
+            return Block(seeds[seed], values, drawn)
+        # All but the step have an axis of members.
+        *own, key, judged = jax.tree.map(lambda leaf: leaf[chosen], (*went.state[:3], went.judged))
+        state = TrainState(own[0], own[1], key, went.state.step)
+        return Block(key, values, None, (state, judged), went.diverged_at[chosen])
+
+    first = 0 if went is None else int(went.state.step)
+    return Run(
+        plan.program,
+        plan.tables,
+        tuple(block(number) for number in range(0, members, plan.size)),
+        task.data,
+        task.validation,
+        first,
+        first + plan.steps,
+        many=True,
+        history={} if went is None else filled_up(went.history, plan.size),
+        evaluated={} if went is None else filled_up(went.validation, plan.size),
     )
-    members = MembersRun(program, keys, params, task, stop, progress)
-    return _run_in_batches(members, labels, batch, checkpoint)
 
 
-def _run_in_batches(
-    run: MembersRun, labels: Columns, batch: int, checkpoint: Checkpoint | None
+def _result(
+    run: Run,
+    build: Build,
+    labels: dict[str, np.ndarray],
+    progress: Progress,
+    status: str,
+    seconds: dict[str, float],
 ) -> Sweep:
-    """Runs all members, so many at a time; the last batch is filled up, for one program of all."""
+    """The members for their user, each as it was when it ended."""
     size = len(labels["seed"])
-    positions = [np.arange(start, start + batch) % size for start in range(0, size, batch)]
-    parts = [
-        run_batch(
-            run,
-            {name: column[members] for name, column in labels.items()},
-            _of_batch(checkpoint, members[0], batches=len(positions)),
-        )
-        for members in positions
-    ]
-    return join_sweeps(parts, labels)
+    outcomes = [run.program.outcome(position) for position in progress.positions]
+    axes = [block.key.ndim for block in run.blocks]
+    watched = [position.judged for position in progress.positions]
+    judged = None if watched[0] is None else joined([one.judged for one in watched], axes, size)
+    statuses = np.array(run.statuses(progress, status)[:size])
+    diverged_at = np.concatenate([np.ravel(at) for at in progress.diverged_at])[:size]
+    stopped_at = np.where(diverged_at < 0, -1 if judged is None else judged.stopped_at, -1)
+    if status not in ("completed", "stopped", ""):
+        stopped_at = np.where((stopped_at < 0) & (diverged_at < 0), progress.step, stopped_at)
+    # A loss is recorded before its step's update, an evaluation after it.
+    over = np.full(size, run.end)
+    for ends in (stopped_at, diverged_at):
+        over = np.where(ends < 0, over, ends)
+    states, params = zip(*outcomes, strict=True)
+    parts = joined([state[:3] for state in states], axes, size)
+    state = TrainState(parts[0], parts[1], parts[2], jnp.asarray(progress.step, jnp.int32))
+    scores = run.scores(list(params))
+    return Sweep(
+        models=lambda number: build(**_values(labels, number)).model,
+        params=joined(list(params), axes, size),
+        history=of_members(progress.history, over - 1),
+        validation=of_members(progress.validation, over),
+        scores={name: np.asarray(column)[:size] for name, column in scores.items()},
+        state=state,
+        status=statuses,
+        labels=labels,
+        diverged_at=diverged_at,
+        stopped_at=stopped_at,
+        seconds=seconds,
+        judged=judged,
+    )
 
 
-def _of_batch(checkpoint: Checkpoint | None, first: int, *, batches: int) -> Checkpoint | None:
-    """Where the batch from that member on saves."""
-    if checkpoint is None or batches == 1:
-        return checkpoint
-    return replace(checkpoint, directory=Path(checkpoint.directory) / f"members-{first:07d}")
-
-
-def _members_last_pays(shapes: Any) -> bool:
-    """Small networks on a CPU; elsewhere the batched products of ``vmap`` are the faster."""
-    return jax.default_backend() == "cpu" and parameter_count(shapes) <= SMALL
+def _values(labels: dict[str, np.ndarray], number: int) -> dict[str, float]:
+    return {name: float(column[number]) for name, column in labels.items() if name != "seed"}

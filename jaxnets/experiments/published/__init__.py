@@ -49,8 +49,8 @@ def relative_differences(
 
 
 def largest_relative_difference(
-    history: Mapping[str, Sequence[float]], table: Table
+    history: Mapping[str, Sequence[float]], table: Table | None
 ) -> float | None:
     """The largest relative difference over the steps in both, or None if there is none."""
-    rows = [row for row in relative_differences(history, table) if row is not None]
-    return max((difference for _, difference in rows), default=None)
+    rows = [] if table is None else relative_differences(history, table)
+    return max((row[1] for row in rows if row is not None), default=None)

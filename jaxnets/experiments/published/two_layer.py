@@ -1,4 +1,4 @@
-"""What PyTorch prints for the course's two-layer program, from three seeds.
+"""The losses that PyTorch prints for the course's two-layer program, from three seeds.
 
 References:
   PyTorch 2.13 on a CPU, one thread; ``tests/fixtures/make_torch_two_layer.py`` made the file.

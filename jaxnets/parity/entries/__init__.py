@@ -1,6 +1,7 @@
-"""Everything that the parity table compares, entry by entry."""
+"""Entries of the parity table, one for each function of the library."""
 
 from jaxnets.parity.entries.activations import activation_entries
+from jaxnets.parity.entries.combinators import combinator_entries
 from jaxnets.parity.entries.entry import Case, Entry, by_hand, entry_references
 from jaxnets.parity.entries.layers import layer_entries
 from jaxnets.parity.entries.losses import loss_entries
@@ -11,5 +12,6 @@ __all__ = ["Case", "Entry", "by_hand", "entries", "entry_references"]
 
 def entries() -> dict[str, Entry]:
     """Every entry by name."""
-    found = [*activation_entries(), *loss_entries(), *layer_entries(), *network_entries()]
+    functions = [*activation_entries(), *loss_entries(), *layer_entries()]
+    found = [*functions, *combinator_entries(), *network_entries()]
     return {entry.name: entry for entry in found}

@@ -1,9 +1,10 @@
-"""What the table compares: a function of the library, its hand formula, and where."""
+"""Entries of the table: a function of the library, its hand formula, and where to compare them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jaxnets.parity.references import Reference, references
+from jaxnets.parity.reference import Reference
+from jaxnets.parity.references import references
 
 __all__ = ["Case", "Entry", "by_hand", "entry_references"]
 
@@ -12,17 +13,16 @@ class Case(NamedTuple):
     """One input.
 
     Attributes:
-      at: What is differentiated by: a floating array or a pytree of them.
+      at: Where to differentiate: a floating array or a pytree of them.
       data: Further arrays by name, such as ``targets``.
       options: Further arguments that are plain values, such as ``reduction``.
-      kink: Whether central differences fail here: at a kink, or in a bend narrower than their
-        step.
+      kinks: True if elements of ``at`` may be at a kink.
     """
 
     at: Any
-    data: dict[str, Any] = {}  # noqa: RUF012 # never written to
-    options: dict[str, Any] = {}  # noqa: RUF012
-    kink: bool = False
+    data: Mapping[str, Any] = {}  # never written to
+    options: Mapping[str, Any] = {}
+    kinks: bool = False
 
 
 class Entry(NamedTuple):
@@ -31,7 +31,6 @@ class Entry(NamedTuple):
     Attributes:
       name: The public name.
       kind: ``"activation"``, ``"loss"``, ``"layer"`` or ``"network"``.
-      compared: In a few words what is compared.
       library: ``library(at, data, **options) -> value``, the function itself.
       formula: The hand formula.
       adapt: ``adapt(formula)`` gives ``f(at, data, **options) -> (value, backward)``.
@@ -40,7 +39,6 @@ class Entry(NamedTuple):
 
     name: str
     kind: str
-    compared: str
     library: Callable[..., Any]
     formula: Callable[..., Any]
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -48,7 +46,7 @@ class Entry(NamedTuple):
 
 
 def entry_references(entry: Entry) -> tuple[Reference, ...]:
-    """What autodiff and central differences say of an entry, all of its cases in one program."""
+    """The references of an entry, all of its cases in one program."""
 
     def library(at: Any, data: Any) -> Any:
         return {
@@ -58,7 +56,7 @@ def entry_references(entry: Entry) -> tuple[Reference, ...]:
 
     at = {label: case.at for label, case in entry.cases.items()}
     data = {label: case.data for label, case in entry.cases.items()}
-    kinks = {label for label, case in entry.cases.items() if case.kink}
+    kinks = {label for label, case in entry.cases.items() if case.kinks}
     return references(library, at, data, kinks=kinks)
 
 

@@ -1,4 +1,4 @@
-"""Entries of the layers and of the combinators."""
+"""Entries of the layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,41 +6,42 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets import activations, combinators, layers
+from jaxnets import layers
 from jaxnets.parity.entries.entry import Case, Entry
-from jaxnets.parity.formulas import ACTIVATIONS, COMBINATORS, LAYERS
+from jaxnets.parity.formulas import LAYERS
+from jaxnets.parity.formulas.formula import Formula
 
-__all__ = ["layer_entries"]
+__all__ = ["by_params_and_x", "layer_entries", "normal_arrays"]
 
 Arrays = Callable[..., np.ndarray]
 
 
 def layer_entries() -> list[Entry]:
-    """One entry for each layer and each combinator but `jaxnets.mlp`, which is a network."""
-    return [*_parameter_layers(), *_rearranging_layers(), *_combinators()]
+    """One entry for each layer."""
+    return [*_parameter_layers(), *_rearranging_layers()]
 
 
 def _parameter_layers() -> list[Entry]:
     """Layers with parameters of their own."""
     return [
-        _entry("dense", "d_w, d_b, d_x; leading axes, no bias", _dense, _dense_cases()),
-        _entry("layer_norm", "d_scale, d_shift, d_x; eps", _with_eps, _norm_cases("shift")),
-        _entry("rms_norm", "d_scale, d_x; eps", _with_eps, _norm_cases()),
-        _entry("embedding", "d_table; repeated indices", _embedding, _embedding_cases()),
-        _entry("parametric_relu", "d_alpha, d_x; kinks", _parametric_relu, _slope_cases()),
+        _entry("dense", _dense, _dense_cases()),
+        _entry("layer_norm", _with_eps, _norm_cases("shift")),
+        _entry("rms_norm", _with_eps, _norm_cases()),
+        _entry("embedding", _embedding, _embedding_cases()),
+        _entry("parametric_relu", _parametric_relu, _slope_cases()),
     ]
 
 
-def _entry(name: str, compared: str, library: Callable[..., Any], cases: dict[str, Case]) -> Entry:
+def _entry(name: str, library: Callable[..., Any], cases: dict[str, Case]) -> Entry:
     factory = getattr(layers, name)
 
     def apply(at: Any, data: Any, **options: Any) -> Any:
         return library(factory, at, data, **options)
 
-    return Entry(name, "layer", compared, apply, LAYERS[name], _adapt, cases)
+    return Entry(name, "layer", apply, LAYERS[name], by_params_and_x, cases)
 
 
-def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
+def by_params_and_x(formula: Formula) -> Formula:
     """Both gradients of a layer; indices, which are data, have none."""
 
     def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
@@ -55,7 +56,8 @@ def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
     return value_and_backward
 
 
-def _normal() -> Arrays:
+def normal_arrays() -> Arrays:
+    """A function of a shape that draws a normal array."""
     rng = np.random.default_rng(0)
     return lambda *shape: rng.standard_normal(shape)
 
@@ -67,7 +69,7 @@ def _dense(factory: Any, at: Any, data: Any) -> Any:
 
 def _dense_cases() -> dict[str, Case]:
     """All axes of the square case are equal, so that no shape gives a wrong transpose away."""
-    normal = _normal()
+    normal = normal_arrays()
     params = {"w": normal(3, 4), "b": normal(4)}
     return {
         "batch": Case({"params": params, "x": normal(5, 3)}),
@@ -83,15 +85,13 @@ def _with_eps(factory: Any, at: Any, data: Any, **options: Any) -> Any:
 
 def _norm_cases(*shift: str) -> dict[str, Case]:
     """The eps of layer_norm and rms_norm; rows of equal features, where only eps is left."""
-    normal = _normal()
-    params = {name: normal(5) for name in ("scale", *shift)}
+    normal = normal_arrays()
+    params, equal = {name: normal(5) for name in ("scale", *shift)}, np.full((2, 5), 0.5)
     return {
         "batch": Case({"params": params, "x": normal(4, 5)}),
         "leading axes": Case({"params": params, "x": normal(2, 2, 5)}),
         "eps=0.1": Case({"params": params, "x": normal(4, 5)}, options={"eps": 0.1}),
-        "equal features": Case(
-            {"params": params, "x": np.full((2, 5), 0.5)}, options={"eps": 1e-5}, kink=True
-        ),
+        "equal features": Case({"params": params, "x": equal}, options={"eps": 1e-5}),
     }
 
 
@@ -100,7 +100,7 @@ def _embedding(factory: Any, at: Any, data: Any) -> Any:
 
 
 def _embedding_cases() -> dict[str, Case]:
-    normal = _normal()
+    normal = normal_arrays()
     indices = np.array([[0, 4, 1], [1, 1, 0]])
     return {
         "indices": Case({"params": {"table": normal(5, 3)}}, {"x": indices}),
@@ -113,28 +113,26 @@ def _parametric_relu(factory: Any, at: Any, data: Any) -> Any:
 
 
 def _slope_cases() -> dict[str, Case]:
-    normal = _normal()
+    normal = normal_arrays()
     one, many = {"alpha": np.array(0.25)}, {"alpha": normal(4)}
     return {
         "one slope": Case({"params": one, "x": normal(5, 4)}),
-        "one a feature": Case({"params": many, "x": normal(2, 3, 4)}),
-        "kinks": Case({"params": many, "x": np.zeros((2, 4))}, kink=True),
+        "one per feature": Case({"params": many, "x": normal(2, 3, 4)}),
+        "kinks": Case({"params": many, "x": np.zeros((2, 4))}, kinks=True),
     }
 
 
 def _rearranging_layers() -> list[Entry]:
     """Layers without parameters."""
-    normal = _normal()
+    normal = normal_arrays()
     flatten = _entry(
         "flatten",
-        "d_x",
         lambda factory, at, data: factory().apply({}, at["x"]),
         {"blocks": Case({"x": normal(3, 2, 4)}), "batch": Case({"x": normal(3)})},
     )
     dropout = Entry(
         "dropout",
         "layer",
-        "d_x, given the mask",
         _dropout,
         LAYERS["dropout"],
         _adapt_dropout,
@@ -155,71 +153,11 @@ def _dropout(at: Any, data: Any, *, rate: float) -> Any:
     return layers.dropout(rate).apply({}, at["x"], key=key)
 
 
-def _adapt_dropout(formula: Callable[..., Any]) -> Callable[..., Any]:
+def _adapt_dropout(formula: Formula) -> Formula:
     """The formula gets the mask that the layer draws: where it lets ones through."""
 
     def value_and_backward(at: Any, data: Any, *, rate: float) -> Any:
         mask = np.asarray(_dropout({"x": np.ones_like(at["x"])}, data, rate=rate)) != 0
-        return _adapt(formula)(at, {"mask": mask}, rate=rate)
+        return by_params_and_x(formula)(at, {"mask": mask}, rate=rate)
 
     return value_and_backward
-
-
-def _combinators() -> list[Entry]:
-    """Layers of layers, each made of the library's and of the formulas' parts alike."""
-    normal = _normal()
-    dense, again = {"w": normal(3, 3), "b": normal(3)}, {"w": normal(3, 3), "b": normal(3)}
-    norm = {"scale": normal(3), "shift": normal(3)}
-    x = normal(4, 3)
-    tanh, relu, softmax = (ACTIVATIONS[name] for name in ("tanh", "relu", "softmax"))
-    by_hand, norm_by_hand = LAYERS["dense"], LAYERS["layer_norm"]
-    model = layers.dense(3)
-
-    sequence = combinators.sequential(
-        model, layers.layer_norm(), activations.relu, model, activations.softmax
-    )
-    branches = combinators.parallel(model, activations.tanh, model)
-    detour = combinators.residual(combinators.sequential(model, activations.tanh))
-    unit = combinators.perceptron()
-    narrow = {"w": normal(3, 1), "b": normal(1)}
-    return [
-        _combinator(
-            "sequential",
-            "dense, layer_norm, relu, dense, softmax",
-            sequence,
-            lambda formula: formula(by_hand, norm_by_hand, relu, by_hand, softmax),
-            {"params": {"0": dense, "1": norm, "3": again}, "x": x},
-        ),
-        _combinator(
-            "parallel",
-            "dense + tanh + dense",
-            branches,
-            lambda formula: formula(by_hand, tanh, by_hand),
-            {"params": {"0": dense, "2": again}, "x": x},
-        ),
-        _combinator(
-            "residual",
-            "x + tanh(dense)",
-            detour,
-            lambda formula: formula(COMBINATORS["sequential"](by_hand, tanh)),
-            {"params": {"0": dense}, "x": x},
-        ),
-        _combinator(
-            "perceptron", "d_w, d_b, d_x", unit, lambda formula: formula, {"params": narrow, "x": x}
-        ),
-    ]
-
-
-def _combinator(
-    name: str, compared: str, model: Any, build: Callable[..., Any], at: dict[str, Any]
-) -> Entry:
-    """An entry of one case whose formula ``build`` puts together from its parts."""
-    return Entry(
-        name,
-        "layer",
-        compared,
-        lambda at, data: model.apply(at["params"], at["x"]),
-        COMBINATORS[name],
-        lambda formula: _adapt(build(formula)),
-        {"batch": Case(at)},
-    )

@@ -10,6 +10,7 @@ from jaxnets import losses
 from jaxnets.parity.entries.entry import Case, Entry
 from jaxnets.parity.formulas import LOSSES
 from jaxnets.parity.formulas.arrays import column
+from jaxnets.parity.formulas.formula import Formula, label_of, options_of
 
 __all__ = ["loss_entries"]
 
@@ -18,20 +19,6 @@ EXAMPLES, WIDTH = 6, 4
 LABELLED = ("cross_entropy", "nll")
 """Losses that take class labels too."""
 
-OPTIONS = {
-    "bce": "certainty",
-    "bce_with_logits": "pos_weight",
-    "cross_entropy": "labels, classes, smoothing",
-    "focal": "gamma, alpha",
-    "hinge": "kink",
-    "huber": "delta",
-    "mae": "kink",
-    "nll": "labels, classes",
-    "rmse": "kink",
-    "smooth_l1": "beta, kink",
-}
-"""What is tried besides reductions and weights."""
-
 
 def loss_entries() -> list[Entry]:
     """One entry for each formula of a loss."""
@@ -39,18 +26,13 @@ def loss_entries() -> list[Entry]:
         Entry(
             name=name,
             kind="loss",
-            compared=", ".join(["loss, gradient", "reductions", "weights", *_option_text(name)]),
             library=functools.partial(_library, getattr(losses, name)),
             formula=formula,
             adapt=_adapt,
-            cases=_cases(name),
+            cases=_cases(name, formula),
         )
         for name, formula in LOSSES.items()
     ]
-
-
-def _option_text(name: str) -> list[str]:
-    return [OPTIONS[name]] if name in OPTIONS else []
 
 
 def _library(loss: Callable[..., Any], at: Any, data: Any, **options: Any) -> Any:
@@ -67,8 +49,8 @@ def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
     return value_and_backward
 
 
-def _cases(name: str) -> dict[str, Case]:
-    """Every reduction, with and without weights, and what else the loss has."""
+def _cases(name: str, formula: Formula) -> dict[str, Case]:
+    """Every reduction, with and without weights, every option, and further cases."""
     rng = np.random.default_rng(0)
     x, y = _predictions(name, rng), _targets(name, rng)
     by_example = rng.uniform(0.5, 2, EXAMPLES)
@@ -79,8 +61,9 @@ def _cases(name: str) -> dict[str, Case]:
         cases[f"{reduction}, weights"] = Case(x, {"targets": y, "weights": by_example}, options)
     if name not in (*LABELLED, "kl_divergence"):
         by_element = rng.uniform(0.5, 2, x.shape)
-        cases["weight an element"] = Case(x, {"targets": y, "weights": by_element})
-    special = _label_cases(name, x) if name in LABELLED else _element_cases(name, x, y)
+        cases["weight per element"] = Case(x, {"targets": y, "weights": by_element})
+    special = {label_of(options): Case(x, options=options) for options in options_of(formula)}
+    special |= _label_cases(name, x) if name in LABELLED else _element_cases(name, x, y)
     for label, case in special.items():
         cases[label] = case._replace(data={"targets": y, "weights": by_example, **case.data})
     return cases
@@ -111,31 +94,27 @@ def _targets(name: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _element_cases(name: str, x: np.ndarray, y: np.ndarray) -> dict[str, Case]:
-    """Options, kinks and ends of the losses of one value an element."""
+    """Kinks, bends and ends of the losses of one value per element."""
     certain = np.resize([0.0, 1.0], x.shape)
+    nearly = np.resize([1e-10, 1 - 1e-10, 1e-6, 1 - 1e-6, 1e-3], x.shape)
+    far = np.resize([-100.0, -30.0, -12.0, 12.0, 30.0, 100.0], x.shape)
+    hard = {"targets": np.resize([0.0, 1.0, 1.0, 0.0], x.shape[::-1]).T}
     cases: dict[str, dict[str, Case]] = {
-        "bce": {"certainty": Case(certain, kink=True)},
+        "bce": {
+            "certainty": Case(certain, kinks=True),
+            "near certainty": Case(nearly, hard, kinks=True),
+        },
         "bce_with_logits": {
+            "tails": Case(far, hard),
             "pos_weight": Case(x, {"pos_weight": np.array(3.0)}),
-            "pos_weight a feature": Case(x, {"pos_weight": np.array([0.5, 1.0, 2.0, 4.0])}),
+            "pos_weight per feature": Case(x, {"pos_weight": np.array([0.5, 1.0, 2.0, 4.0])}),
         },
-        "focal": {
-            "gamma=0.5": Case(x, options={"gamma": 0.5}),
-            "gamma=0": Case(x, options={"gamma": 0.0}),
-            "alpha=None": Case(x, options={"alpha": None}),
-        },
-        "hinge": {"kinks": Case(y.copy(), kink=True)},
-        "huber": {
-            "delta=0.5": Case(x, options={"delta": 0.5}),
-            "|e|=delta": Case(y + 0.5, {"targets": y}, {"delta": 0.5}, kink=True),
-        },
-        "mae": {"kinks": Case(y.copy(), kink=True)},
-        "rmse": {"kinks": Case(y.copy(), options={"reduction": "none"}, kink=True)},
-        "smooth_l1": {
-            "beta=0.5": Case(x, options={"beta": 0.5}),
-            "beta=0": Case(x, options={"beta": 0.0}),
-            "kinks": Case(y.copy(), options={"beta": 0.0}, kink=True),
-        },
+        "focal": {"tails": Case(far, hard)},
+        "hinge": {"kinks": Case(y.copy(), kinks=True)},
+        "huber": {"|e|=delta": Case(y + 0.5, options={"delta": 0.5})},
+        "mae": {"kinks": Case(y.copy(), kinks=True)},
+        "rmse": {"kinks": Case(y.copy(), options={"reduction": "none"}, kinks=True)},
+        "smooth_l1": {"kinks": Case(y.copy(), options={"beta": 0.0}, kinks=True)},
     }
     return cases.get(name, {})
 
@@ -157,4 +136,6 @@ def _label_cases(name: str, x: np.ndarray) -> dict[str, Case]:
         smooth = {"label_smoothing": 0.1}
         cases["smoothing"] = Case(x, by_class, smooth)
         cases["labels, smoothing"] = Case(x, {**labels, **by_class}, smooth)
+        both = {**smooth, "ignore_index": 1}
+        cases["labels, smoothing, ignored"] = Case(x, {**labels, **by_class}, both)
     return cases

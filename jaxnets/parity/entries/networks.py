@@ -20,7 +20,6 @@ def network_entries() -> list[Entry]:
         Entry(
             "mlp",
             "network",
-            "loss, gradient; 1 to 6 dense layers, 6 losses",
             _library,
             backprop.value_and_grad,
             _adapt,

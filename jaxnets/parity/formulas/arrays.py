@@ -10,7 +10,7 @@ from typing import Any
 import jax.scipy.special
 import numpy as np
 
-__all__ = ["bracket", "column", "erfc", "namespace", "per_feature", "rows"]
+__all__ = ["bracket", "column", "erfc", "log_sum_exp", "namespace", "per_feature", "rows"]
 
 
 def namespace(x: Any) -> Any:
@@ -53,3 +53,11 @@ def erfc(x: Any) -> Any:
     if namespace(x) is np:
         return np.vectorize(math.erfc, otypes=[x.dtype])(x)
     return jax.scipy.special.erfc(x)
+
+
+def log_sum_exp(x: Any, axis: int) -> Any:
+    """``log sum_k e^(x_k)`` along an axis whose largest entry is 0: log(1 + the others)."""
+    xp = namespace(x)
+    ascending = xp.sort(xp.exp(x), axis=axis)
+    others = xp.take(ascending, xp.arange(x.shape[axis] - 1), axis=axis)
+    return xp.log1p(xp.sum(others, axis=axis, keepdims=True))

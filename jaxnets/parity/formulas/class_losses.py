@@ -1,4 +1,4 @@
-"""Losses of one value an example, for targets that are one of several classes.
+"""Losses of one value per example, for targets that are one of several classes.
 
 They have the contract of `losses`. Classes are the last axis, ``[..., classes]``.
 
@@ -7,7 +7,7 @@ A condition in brackets is 1 where it holds and 0 elsewhere.
 
 from typing import Any
 
-from jaxnets.parity.formulas.arrays import bracket, column, namespace, per_feature
+from jaxnets.parity.formulas.arrays import bracket, column, log_sum_exp, namespace, per_feature
 from jaxnets.parity.formulas.losses import LossAndGradient, reduced
 
 __all__ = ["cross_entropy", "kl_divergence", "nll"]
@@ -81,7 +81,7 @@ def cross_entropy(
         x, targets, class_weights, ignore_index, weights, smoothing=label_smoothing
     )
     shifted = x - xp.max(x, axis=-1, keepdims=True)
-    log_p = shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+    log_p = shifted - log_sum_exp(shifted, -1)
     values = -xp.sum(u * log_p, axis=-1)
     slopes = xp.exp(log_p) * xp.sum(u, axis=-1, keepdims=True) - u
     return reduced(values, slopes, weights, reduction, counts=counts)

@@ -1,9 +1,16 @@
-"""Layers made of layers, under the contract of `layers`: ``f(params, x) -> (y, backward)``."""
+"""Layers made of layers, under the contract of `layers`: ``f(params, x) -> (y, backward)``.
 
+A condition in brackets is 1 where it holds and 0 elsewhere.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
 from typing import Any
 
-from jaxnets.parity.formulas.activations import sigmoid
-from jaxnets.parity.formulas.arrays import namespace
+from jaxnets.parity.formulas.activations.sigmoids import sigmoid
+from jaxnets.parity.formulas.arrays import bracket, namespace
 from jaxnets.parity.formulas.layers import ValueAndBackward, dense
 
 __all__ = ["elementwise", "parallel", "perceptron", "residual", "sequential"]
@@ -60,29 +67,37 @@ def sequential(*layers: Any) -> Any:
     return layer
 
 
-def parallel(*layers: Any) -> Any:
-    """Layers side by side, their outputs added.
+def parallel(*layers: Any, combine: str = "add") -> Any:
+    """Layers side by side, their outputs combined.
 
-      y   = f_0(x) + ... + f_n(x)
+      add          y = f_0(x) + ... + f_n(x)         d_f_i = d_y
+      multiply     y = f_0(x) f_1(x) ... f_n(x)      d_f_i = d_y times the others
+      maximum      y = max(f_0(x), ..., f_n(x))      d_f_i = d_y [f_i(x) = y]
+      concatenate  y = (f_0(x), ..., f_n(x))         d_f_i = the part of d_y of f_i
+
       d_x = d_x of f_0 + ... + d_x of f_n            (x acts through all of them)
 
-    Each layer gets d_y as it is, for dy/df_i = 1; what it makes of it stands with that layer.
+    dy/df_i is 1 in the sum, the product of the others in the product, and 1 for the largest and 0
+    for the others in the maximum, which is smooth wherever one alone is largest. What a layer makes
+    of its d_f_i stands with that layer.
 
-    Symbols: x the input [..., in]; f_i(x), y and d_y [..., out]; d_x of the shape of x.
-    Parameters are keyed as those of sequential.
+    Symbols: x the input [..., in]; f_i(x) and d_f_i [..., out]; y and d_y [..., out], concatenated
+    [..., sum of all out]; d_x of the shape of x. Parameters are keyed as those of sequential.
     """
 
     def layer(params: Any, x: Any) -> ValueAndBackward:
         outputs, backwards = zip(
             *(child(params.get(str(i), {}), x) for i, child in enumerate(layers)), strict=True
         )
+        y, by_output = _combined(outputs, combine)
 
         def backward(d_y: Any) -> tuple[Any, Any]:
-            gradients = [child_backward(d_y) for child_backward in backwards]
+            ways = zip(backwards, by_output(d_y), strict=True)
+            gradients = [child_backward(d_f) for child_backward, d_f in ways]
             d_params = {name: gradients[int(name)][0] for name in params}
             return d_params, sum(d_x for _, d_x in gradients)
 
-        return sum(outputs), backward
+        return y, backward
 
     return layer
 
@@ -127,3 +142,18 @@ def perceptron(params: Any, x: Any) -> ValueAndBackward:
     y, slope = sigmoid(l1)
     y = namespace(x).squeeze(y, axis=-1)
     return y, lambda d_y: dense_backward(d_y[..., None] * slope)
+
+
+def _combined(outputs: Sequence[Any], combine: str) -> tuple[Any, Any]:
+    """The outputs combined, and the gradients by each of them as a function of d_y."""
+    xp, places = namespace(outputs[0]), range(len(outputs))
+    if combine == "add":
+        return sum(outputs), lambda d_y: [d_y for _ in places]
+    if combine == "multiply":
+        others = [math.prod(outputs[j] for j in places if j != i) for i in places]
+        return math.prod(outputs), lambda d_y: [d_y * other for other in others]
+    if combine == "maximum":
+        y = functools.reduce(xp.maximum, outputs)
+        return y, lambda d_y: [d_y * bracket(output == y, y) for output in outputs]
+    ends = list(itertools.accumulate(output.shape[-1] for output in outputs))
+    return xp.concat(outputs, axis=-1), lambda d_y: xp.split(d_y, ends[:-1], axis=-1)

@@ -12,8 +12,8 @@ of y. A condition in brackets is 1 where it holds and 0 elsewhere.
 from collections.abc import Callable
 from typing import Any
 
-from jaxnets.parity.formulas.activations import prelu
-from jaxnets.parity.formulas.arrays import bracket, namespace, per_feature, rows
+from jaxnets.parity.formulas.activations.rectifiers import prelu
+from jaxnets.parity.formulas.arrays import bracket, log_sum_exp, namespace, per_feature, rows
 
 __all__ = [
     "dense",
@@ -264,14 +264,15 @@ def log_softmax(params: Any, x: Any, *, axis: int = -1) -> ValueAndBackward:
       d_x_j     = sum_i d_y_i ([i = j] - e^(y_j))
                 = d_y_j - e^(y_j) sum_i d_y_i
 
-    It is computed from x - max(x), which changes x_i and log S by the same amount.
+    It is computed from x - max(x), which changes x_i and log S by the same amount; then S is 1
+    and the sum of the other terms, whose logarithm keeps what 1 + them would lose.
 
     Symbols: x the input, y, d_y, d_x any shape, all the same; S and sum(...) one number for each
     line along the axis; i, j, k count along it.
     """
     xp = namespace(x)
     shifted = x - xp.max(x, axis=axis, keepdims=True)
-    y = shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    y = shifted - log_sum_exp(shifted, axis)
 
     def backward(d_y: Any) -> tuple[Any, Any]:
         return {}, d_y - xp.exp(y) * xp.sum(d_y, axis=axis, keepdims=True)

@@ -8,6 +8,7 @@ step. Products with b, m, v are of the same shape; everything else is a number.
 from typing import Any
 
 from jaxnets.parity.formulas.arrays import namespace
+from jaxnets.parity.formulas.formula import formula
 
 __all__ = ["adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd"]
 
@@ -29,6 +30,7 @@ def sgd(p: Any, g: Any, state: Any, *, learning_rate: float) -> Update:
     return p - learning_rate * g, None
 
 
+@formula(options=[{"decay": 0.5}])
 def momentum(p: Any, g: Any, state: Any, *, learning_rate: float, decay: float = 0.9) -> Update:
     """Gradient descent with momentum: steps along a decaying sum of the gradients.
 
@@ -44,6 +46,7 @@ def momentum(p: Any, g: Any, state: Any, *, learning_rate: float, decay: float =
     return p - learning_rate * m, m
 
 
+@formula(options=[{"decay": 0.5}])
 def nesterov(p: Any, g: Any, state: Any, *, learning_rate: float, decay: float = 0.9) -> Update:
     """Nesterov's momentum: the step looks one decay ahead.
 
@@ -66,6 +69,7 @@ def nesterov(p: Any, g: Any, state: Any, *, learning_rate: float, decay: float =
     return p - learning_rate * (g + decay * m), m
 
 
+@formula(options=[{"decay": 0.5, "eps": 0.01}])
 def rmsprop(
     p: Any, g: Any, state: Any, *, learning_rate: float, decay: float = 0.9, eps: float = 1e-8
 ) -> Update:
@@ -85,6 +89,7 @@ def rmsprop(
     return p - learning_rate * g / namespace(p).sqrt(v + eps), v
 
 
+@formula(options=[{"b1": 0.5, "b2": 0.9, "eps": 0.01}])
 def adam(
     p: Any,
     g: Any,
@@ -118,6 +123,7 @@ def adam(
     return p - learning_rate * average / (namespace(p).sqrt(square) + eps), (t, m, v)
 
 
+@formula(options=[{"b1": 0.5, "b2": 0.9, "eps": 0.01, "weight_decay": 0.1}])
 def adamw(
     p: Any,
     g: Any,

@@ -10,45 +10,10 @@ the same side as PyTorch's. Softmax and the learned slope, which are not element
 the layers.
 """
 
-from jaxnets.parity.formulas.activations.gated import gelu, mish, silu
-from jaxnets.parity.formulas.activations.rectifiers import (
-    celu,
-    elu,
-    leaky_relu,
-    prelu,
-    relu,
-    relu6,
-    selu,
-)
-from jaxnets.parity.formulas.activations.sigmoids import (
-    hard_sigmoid,
-    hard_tanh,
-    log_sigmoid,
-    sigmoid,
-    softplus,
-    softsign,
-    tanh,
-)
-from jaxnets.parity.formulas.activations.threshold import identity, step
+from jaxnets.parity.formulas.activations import gated, rectifiers, sigmoids, threshold
+from jaxnets.parity.formulas.activations.gated import *  # noqa: F403
+from jaxnets.parity.formulas.activations.rectifiers import *  # noqa: F403
+from jaxnets.parity.formulas.activations.sigmoids import *  # noqa: F403
+from jaxnets.parity.formulas.activations.threshold import *  # noqa: F403
 
-__all__ = [
-    "celu",
-    "elu",
-    "gelu",
-    "hard_sigmoid",
-    "hard_tanh",
-    "identity",
-    "leaky_relu",
-    "log_sigmoid",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "step",
-    "tanh",
-]
+__all__ = sorted([*gated.__all__, *rectifiers.__all__, *sigmoids.__all__, *threshold.__all__])

@@ -5,12 +5,12 @@ from typing import Any
 
 from jaxnets.parity.formulas.activations.sigmoids import sigmoid, softplus, tanh
 from jaxnets.parity.formulas.arrays import erfc, namespace
+from jaxnets.parity.formulas.formula import ValueAndSlope, formula
 
 __all__ = ["gelu", "mish", "silu"]
 
-ValueAndSlope = tuple[Any, Any]
 
-
+@formula(options=[{"approximate": True}])
 def gelu(x: Any, *, approximate: bool = False) -> ValueAndSlope:
     """The Gaussian error linear unit.
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from jaxnets.parity.formulas.arrays import bracket, namespace, per_feature
+from jaxnets.parity.formulas.formula import ValueAndSlope, formula
 
 __all__ = ["celu", "elu", "leaky_relu", "prelu", "relu", "relu6", "selu"]
 
-ValueAndSlope = tuple[Any, Any]
 
-
+@formula(kinks=[0.0])
 def relu(x: Any) -> ValueAndSlope:
     """The rectified linear unit.
 
@@ -22,6 +22,7 @@ def relu(x: Any) -> ValueAndSlope:
     return namespace(x).maximum(x, 0), bracket(x > 0, x)
 
 
+@formula(kinks=[0.0, 6.0])
 def relu6(x: Any) -> ValueAndSlope:
     """The rectified linear unit, cut at 6.
 
@@ -35,6 +36,7 @@ def relu6(x: Any) -> ValueAndSlope:
     return namespace(x).clip(x, 0, 6), bracket((x > 0) & (x < 6), x)
 
 
+@formula(kinks=[0.0], options=[{"negative_slope": 0.25}])
 def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> ValueAndSlope:
     """The rectified linear unit with a small slope s on the left.
 
@@ -48,6 +50,7 @@ def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> ValueAndSlope:
     return prelu(x, alpha=negative_slope)
 
 
+@formula(kinks=[0.0])
 def prelu(x: Any, *, alpha: Any) -> ValueAndSlope:
     """The rectified linear unit with any slope a on the left.
 
@@ -63,6 +66,7 @@ def prelu(x: Any, *, alpha: Any) -> ValueAndSlope:
     return x * slope, slope
 
 
+@formula(kinks=[0.0], options=[{"alpha": 1.5}])
 def elu(x: Any, *, alpha: float = 1.0) -> ValueAndSlope:
     """The exponential linear unit.
 
@@ -77,6 +81,7 @@ def elu(x: Any, *, alpha: float = 1.0) -> ValueAndSlope:
     return xp.where(x > 0, x, alpha * xp.expm1(left)), xp.where(x > 0, 1, alpha * xp.exp(left))
 
 
+@formula(kinks=[0.0])
 def selu(x: Any) -> ValueAndSlope:
     """The exponential linear unit that keeps mean 0 and variance 1: elu, scaled.
 
@@ -92,6 +97,7 @@ def selu(x: Any) -> ValueAndSlope:
     return scale * value, scale * slope
 
 
+@formula(options=[{"alpha": 0.5}])
 def celu(x: Any, *, alpha: float = 1.0) -> ValueAndSlope:
     """The exponential linear unit without a kink.
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from jaxnets.parity.formulas.arrays import bracket, namespace
+from jaxnets.parity.formulas.formula import ValueAndSlope, formula
 
 __all__ = ["hard_sigmoid", "hard_tanh", "log_sigmoid", "sigmoid", "softplus", "softsign", "tanh"]
-
-ValueAndSlope = tuple[Any, Any]
 
 
 def sigmoid(l1: Any) -> ValueAndSlope:
@@ -29,6 +28,7 @@ def sigmoid(l1: Any) -> ValueAndSlope:
     return a1, a1 * (1 - a1)
 
 
+@formula(kinks=[-3.0, 3.0])
 def hard_sigmoid(x: Any) -> ValueAndSlope:
     """The sigmoid in three straight pieces.
 
@@ -43,6 +43,7 @@ def hard_sigmoid(x: Any) -> ValueAndSlope:
     return xp.clip(x + 3, 0, 6) / 6, bracket(xp.abs(x) < 3, x) / 6
 
 
+@formula(options=[{"beta": 2.0}])
 def softplus(x: Any, *, beta: float = 1.0) -> ValueAndSlope:
     """The smooth ramp.
 
@@ -102,6 +103,7 @@ def tanh(x: Any) -> ValueAndSlope:
     return namespace(x).tanh(x), 2 * _sigmoid(2 * x) * 2 * _sigmoid(-2 * x)
 
 
+@formula(kinks=[-1.0, 1.0])
 def hard_tanh(x: Any) -> ValueAndSlope:
     """The hyperbolic tangent in three straight pieces.
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from jaxnets.parity.formulas.arrays import bracket, namespace
+from jaxnets.parity.formulas.formula import ValueAndSlope, formula
 
-__all__ = ["identity", "step"]
-
-ValueAndSlope = tuple[Any, Any]
+__all__ = ["heaviside", "identity"]
 
 
 def identity(x: Any) -> ValueAndSlope:
@@ -20,7 +19,8 @@ def identity(x: Any) -> ValueAndSlope:
     return x, namespace(x).ones_like(x)
 
 
-def step(x: Any) -> ValueAndSlope:
+@formula(kinks=[0.0])
+def heaviside(x: Any) -> ValueAndSlope:
     """Heaviside's step.
 
       f(x)  = [x >= 0]

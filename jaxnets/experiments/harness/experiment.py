@@ -1,0 +1,243 @@
+"""An experiment's command line: parse, run, save, draw, print, and the exit code."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jaxnets.errors import ArgumentError
+from jaxnets.experiments.harness.arguments import place
+from jaxnets.experiments.harness.flags import Parser, add_flags, choice, make_config
+from jaxnets.experiments.harness.report import Report
+from jaxnets.experiments.harness.text import json_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "DEVICE",
+    "Experiment",
+    "check_matplotlib",
+    "check_places",
+    "on_device",
+    "save_picture",
+    "summary_of",
+]
+
+CODES = "Exit code 0: the criterion was met; 1: it was not; 2: the command line was wrong."
+
+KINDS = choice(("cpu", "gpu", "tpu"))
+DEVICE: dict[str, Any] = {
+    "type": KINDS.parse,
+    "metavar": KINDS.metavar,
+    "help": "where to run (JAX's default)",
+}
+"""The flag ``--device``, as ``add_argument`` takes it."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as its command line needs it.
+
+    Attributes:
+      name: The name of its folder.
+      config: A frozen dataclass whose fields are the flags.
+      run: ``run(config) -> Report``; prints nothing. One that has a progress bar takes
+        ``progress`` too.
+      show: ``show(report) -> lines`` for a person, without the last ones, which `text` adds.
+      runs: The command lines that ``all`` runs, by a label that tells them apart.
+      progress: Whether there is a progress bar.
+
+    Its picture is what ``draw(report)`` in its folder's ``draw.py`` makes.
+    """
+
+    name: str
+    config: type[Any]
+    run: Callable[..., Any]
+    show: Callable[[Any], list[str]]
+    runs: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"": ()})
+    progress: bool = False
+
+    @property
+    def summary(self) -> str:
+        """One line on what it shows."""
+        return summary_of(self.name)
+
+    def text(self, report: Report) -> str:
+        """The report as a person reads it, with its wall time and whether its criterion was met."""
+        lines, seconds = self.show(report), report.seconds
+        if report.timed is not None:
+            times = f"{seconds['compile']:.3f} s compile, {seconds['run']:.4f} s run"
+            lines.append(f"{report.timed}: {times}")
+        lines.append(f"criterion {'met' if report.success else 'MISSED'}: {report.criterion}")
+        return "\n".join(lines if report.why is None else [*lines, report.why])
+
+    def draw(self, report: Report) -> "Figure":
+        """The picture of a report."""
+        # Imported here, because most runs draw nothing.
+        module = importlib.import_module(f"jaxnets.experiments.{self.name}.draw")
+        figure: Figure = module.draw(report)
+        return figure
+
+    def parser(self) -> Parser:
+        """The flags of the configuration, and those that all experiments have."""
+        prog = f"python -m jaxnets.experiments.{self.name}"
+        parser = Parser(prog=prog, description=self.summary, epilog=CODES, exit_on_error=False)
+        add_flags(parser, self.config)
+        add, folder = parser.add_argument, "folder to save config, history, params, metrics"
+        add("--device", **DEVICE)
+        add("--json", action="store_true", help="print one JSON object and nothing else")
+        add("--out", type=place, metavar="DIR", help=folder)
+        picture = Path(f"{self.name}.png")
+        help_plot = "draw a picture (%(const)s)"
+        add("--plot", type=place, metavar="FILE", nargs="?", const=picture, help=help_plot)
+        add("--no-progress", action="store_true", help="no progress bar")
+        return parser
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run from the command line.
+
+        Returns:
+          0 if the stated criterion was met, 1 if it was not or memory ran out, 2 if the run
+          refused what the flags ask for. A command line that cannot be parsed leaves through
+          ``SystemExit`` with 2, as with ``argparse``.
+        """
+        parser = self.parser()
+        args = parser.parse(argv)
+        if args.out is not None or args.plot is not None:
+            check_places(parser, args.out, args.plot)
+        config = make_config(self.config, args)
+        _check_rates(parser, config)
+        try:
+            report = self._run_and_save(config, parser, args)
+        except ArgumentError as error:
+            if error.function != self.name:
+                raise
+            print(error, file=sys.stderr)
+            return 2
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            print(f"{self.name}: {OUT_OF_MEMORY}", file=sys.stderr)
+            return 1
+        print(json_text(report.as_json()) if args.json else self.text(report))
+        if args.plot is not None and not args.json:
+            print(f"picture: {args.plot}")
+        return 0 if report.success else 1
+
+    def _run_and_save(self, config: Any, parser: Parser, args: argparse.Namespace) -> Report:
+        """Run, and write what the flags ask for."""
+        shown = {"progress": not args.no_progress and sys.stderr.isatty()} if self.progress else {}
+        with on_device(parser, args.device, config):
+            report: Report = self.run(config, **shown)
+            if args.out is not None:
+                from jaxnets.experiments.harness.output import save_run
+
+                save_run(args.out, report)
+            if args.plot is not None:
+                save_picture(self.draw(report), args.plot)
+        return report
+
+
+def summary_of(name: str) -> str:
+    """The first line of what the folder of an experiment says of it.
+
+    Example:
+      >>> summary_of("losses").partition(":")[0]
+      'Losses'
+    """
+    about = importlib.import_module(f"jaxnets.experiments.{name}").__doc__ or ""
+    return about.partition("\n")[0]
+
+
+OUT_OF_MEMORY = (
+    "the run must fit into memory; got one that does not. Lower --hidden, --seeds, --steps or "
+    "--batch-size, where there is such a flag."
+)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """True if memory ran out, on the host or on the device."""
+    return isinstance(error, MemoryError) or any(
+        sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")
+    )
+
+
+@contextmanager
+def on_device(parser: Parser, device: str | None, config: Any) -> Iterator[None]:
+    """Run what is inside on that device and in the configured precision; then put both back."""
+    with ExitStack() as stack:
+        if device is not None:
+            try:
+                chosen = jax.devices(device)[0]
+            except RuntimeError:
+                extra = {"gpu": "cuda13"}.get(device, device)
+                parser.error(
+                    f"--device must be one that JAX can see; got {device}. Pass --device "
+                    f"{jax.default_backend()}, or install what it needs: "
+                    f"pip install -e '.[{extra}]'"
+                )
+            stack.enter_context(jax.default_device(chosen))
+        stack.enter_context(jax.enable_x64(getattr(config, "precision", "") == "float64"))
+        yield
+
+
+def _check_rates(parser: Parser, config: Any) -> None:
+    """End the program with one line if a learning rate is nothing that the precision can hold."""
+    precision, rates = getattr(config, "precision", "float32"), getattr(config, "lr", ())
+    low, high = float(np.finfo(precision).tiny), float(np.finfo(precision).max)
+    for rate in [rates] if isinstance(rates, float) else rates:
+        if not low <= rate <= high:
+            parser.error(
+                f"--lr must be from {low:.2g} to {high:.2g}, which {precision} can hold; "
+                f"got {rate:g}. Pass 0.1, for example."
+            )
+
+
+def check_places(parser: Parser, out: Path | None, plot: Path | None = None) -> None:
+    """End the program with one line if results could not be written, before anything runs."""
+    # Imported here, as below, because most commands write nothing.
+    from jaxnets.experiments.harness.output import check_file, check_folder
+
+    if out is not None and (reason := check_folder(out)):
+        parser.error(
+            f"--out must name a folder that can be written; got {out}, which {reason}. "
+            "Pass a new folder, such as --out runs/first."
+        )
+    if plot is None:
+        return
+    check_matplotlib(parser, "--plot", plot)
+    if reason := check_file(plot):
+        parser.error(
+            f"--plot must name a picture that can be written; got {plot}, which {reason}. "
+            "Pass --plot picture.png, for example."
+        )
+
+
+def check_matplotlib(parser: Parser, flag: str, value: Any) -> None:
+    """End the program with one line if the pictures that a flag asks for need matplotlib."""
+    from jaxnets.plots import MissingPlotExtraError, require_matplotlib
+
+    try:
+        require_matplotlib()
+    except MissingPlotExtraError:
+        parser.error(
+            f"{flag} must be left out where matplotlib is not installed; got {value}. "
+            "Install it with: pip install 'jaxnets[plot]'"
+        )
+
+
+def save_picture(figure: "Figure", path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    from jaxnets.experiments.harness.output import written
+    from jaxnets.plots import save_figure
+
+    with written(path.parent) as stage:
+        save_figure(figure, stage / path.name)

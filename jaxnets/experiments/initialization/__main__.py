@@ -1,0 +1,265 @@
+"""The first weights: what they do to the spread of a signal, and whether XOR is learned."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+
+from jaxnets.activations import relu, tanh
+from jaxnets.experiments.harness import arguments, choices, flags
+from jaxnets.experiments.harness.experiment import Experiment
+from jaxnets.experiments.harness.report import Report, total_seconds
+from jaxnets.experiments.harness.text import number
+from jaxnets.experiments.initialization.layer_spread import layer_spread
+from jaxnets.experiments.initialization.outcome import Outcome, xor_outcome
+from jaxnets.process import run_as_program
+
+__all__ = ["EXPERIMENT", "INITIALIZERS", "Config", "First", "main", "run", "show"]
+
+INITIALIZERS = {
+    "random": choices.INITIALIZERS["normal"](),
+    "constant": choices.INITIALIZERS["constant"](),
+    "fan_in": choices.INITIALIZERS["torch"](),
+    **{name: choices.INITIALIZERS[name]() for name in ("xavier", "he", "lecun", "orthogonal")},
+}
+"""The course's three first; its scaling by fan-in is uniform on +-1/sqrt(fan-in)."""
+
+OPTIMIZERS = {name: choices.OPTIMIZERS[name] for name in ("sgd", "momentum", "adam")}
+"""One compiled program each, because their states differ; a learning rate is data of it."""
+
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+ACTIVATIONS = {"relu": relu, "tanh": tanh}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, whole: equal configurations give equal numbers on the same platform.
+
+    Attributes:
+      seeds: Networks for every initialiser, optimizer and learning rate.
+      seed: The first seed.
+      steps: Full-batch updates of each.
+      lr: Learning rates to compare.
+      optimizer: Update rule to compare alone, in place of all of them.
+      log_every: Steps between records.
+      depth: Layers of the network whose spread is measured.
+    """
+
+    seeds: Annotated[int, flags.Flag(arguments.whole_number(1, 1_000_000), "N")] = 200
+    seed: flags.Seed = 777
+    steps: flags.Steps = 5000
+    lr: Annotated[tuple[float, ...], flags.Flag(arguments.positive_numbers, "A,B,...")] = RATES
+    optimizer: Annotated[str | None, flags.choice(OPTIMIZERS)] = None
+    log_every: flags.LogEvery = 100
+    depth: Annotated[int, flags.Flag(arguments.whole_number(1))] = 10
+
+
+def train(config: Config, optimizer: str, *, progress: bool = False) -> Outcome:
+    """XOR's network and data, and training from all initialisers with one optimizer at once."""
+    return xor_outcome(
+        INITIALIZERS,
+        OPTIMIZERS[optimizer],
+        config.lr,
+        seeds=range(config.seed, config.seed + config.seeds),
+        steps=config.steps,
+        record_every=config.log_every,
+        progress=progress,
+    )
+
+
+CRITERION = (
+    "constant weights solve XOR for no seed, their hidden units differing by exactly 0 after "
+    "training, while every other initialiser solves it for more than half of the seeds at its "
+    "best optimizer and learning rate; and He's weights keep the spread of ReLU layers within a "
+    "factor of 3, where unscaled random ones change it more than a thousandfold"
+)
+
+
+WHY = (
+    "Why constant weights fail: units that start equal get equal gradients, so they stay equal, "
+    "and a hidden layer of equal units is one unit."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class First(Report):
+    """The report of a run.
+
+    Attributes:
+      share_solved: Shares of the seeds, by optimizer, initialiser and learning rate.
+      best: By initialiser the optimizer and learning rate with the largest share.
+      difference_of_units: By initialiser the largest difference between the hidden units.
+      spread: By activation, initialiser and direction, one number per layer.
+      networks: How many were trained.
+    """
+
+    experiment: str = "initialization"
+    share_solved: dict[str, dict[str, list[float]]]
+    best: dict[str, dict[str, Any]]
+    difference_of_units: dict[str, float]
+    spread: dict[str, dict[str, dict[str, list[float]]]]
+    networks: int
+
+
+def run(config: Config, *, progress: bool = False) -> First:
+    """Measure the spread and train all networks; prints nothing but a progress bar."""
+    spread = _spread(config)
+    names = [config.optimizer] if config.optimizer else OPTIMIZERS
+    outcomes = {name: train(config, name, progress=progress) for name in names}
+    share = {name: _of_inits(outcome.solved.mean(axis=1)) for name, outcome in outcomes.items()}
+    best = {init: _best(init, share, config.lr) for init in INITIALIZERS}
+    difference = _largest_differences(outcomes)
+    metrics = _metrics(best, difference, spread["relu"])
+    networks = sum(outcome.solved.size for outcome in outcomes.values())
+    return First(
+        config=config,
+        criterion=CRITERION,
+        success=_meets_criterion(metrics),
+        metrics=metrics,
+        history=_history(config, outcomes, best),
+        seconds=total_seconds(outcome.seconds for outcome in outcomes.values()),
+        params={name: outcome.params for name, outcome in outcomes.items()},
+        timed=f"{networks} networks, {len(outcomes)} compiled programs; wall time",
+        why=WHY,
+        share_solved=share,
+        best=best,
+        difference_of_units=difference,
+        spread=spread,
+        networks=networks,
+    )
+
+
+def _largest_differences(outcomes: dict[str, Outcome]) -> dict[str, float]:
+    """The largest difference between the hidden units over all networks of an initialiser."""
+    gaps = [outcome.difference.max(axis=(1, 2)) for outcome in outcomes.values()]
+    return _of_inits(np.max(gaps, axis=0))
+
+
+def _of_inits(values: np.ndarray) -> dict[str, Any]:
+    """The rows of an array by the names of the initialisers."""
+    return dict(zip(INITIALIZERS, values.tolist(), strict=True))
+
+
+def _spread(config: Config) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """By activation, initialiser and direction: one number per layer."""
+    key = jax.random.key(config.seed)
+    return {
+        name: {
+            init: {"activations": part.activations.tolist(), "gradients": part.gradients.tolist()}
+            for init, part in layer_spread(activation, INITIALIZERS, key, config.depth).items()
+        }
+        for name, activation in ACTIVATIONS.items()
+    }
+
+
+def _metrics(
+    best: dict[str, dict[str, Any]],
+    difference: dict[str, float],
+    spread: dict[str, dict[str, list[float]]],
+) -> dict[str, float]:
+    """The numbers that the criterion is about."""
+    return {
+        **{f"share_solved_{init}": found["share"] for init, found in best.items()},
+        "difference_of_constant_units": difference["constant"],
+        **{f"spread_change_{init}": _change(spread[init]) for init in ("he", "random")},
+    }
+
+
+def _change(spread: dict[str, list[float]]) -> float:
+    """The factor by which the spread of the input, 1, has changed at most, up or down."""
+    # Deep enough, a spread is 0 or more than can be held, and so is its change.
+    with np.errstate(all="ignore"):
+        return float(np.exp(np.abs(np.log(spread["activations"])).max()))
+
+
+def _best(
+    init: str, share: dict[str, dict[str, list[float]]], lr: tuple[float, ...]
+) -> dict[str, Any]:
+    """The optimizer and learning rate at which an initialiser solves XOR most often."""
+    shares = {
+        (name, rate): value
+        for name, rows in share.items()
+        for rate, value in zip(lr, rows[init], strict=True)
+    }
+    name, rate = max(shares, key=shares.__getitem__)
+    return {"optimizer": name, "lr": rate, "share": shares[name, rate]}
+
+
+def _history(
+    config: Config, outcomes: dict[str, Outcome], best: dict[str, dict[str, Any]]
+) -> dict[str, list[float]]:
+    """The median loss over the seeds, of every initialiser where it does best."""
+    history = {"step": next(iter(outcomes.values())).step.tolist()}
+    for position, (init, found) in enumerate(best.items()):
+        loss = outcomes[found["optimizer"]].loss[position, :, config.lr.index(found["lr"])]
+        # A loss that is no number is as bad as the largest one.
+        finite = np.where(np.isfinite(loss), loss, np.finfo(np.float32).max)
+        history[f"loss_{init}"] = np.median(finite, axis=0).tolist()
+    return history
+
+
+def _meets_criterion(metrics: dict[str, float]) -> bool:
+    others = [metrics[f"share_solved_{init}"] for init in INITIALIZERS if init != "constant"]
+    return (
+        metrics["share_solved_constant"] == 0
+        and metrics["difference_of_constant_units"] == 0
+        and min(others) > 0.5
+        and metrics["spread_change_he"] <= 3
+        and metrics["spread_change_random"] > 1000
+    )
+
+
+def show(report: First) -> list[str]:
+    """The report as a person reads it."""
+    return [
+        *_show_spread(report),
+        *(line for name in report.share_solved for line in _show_shares(report, name)),
+        "",
+        "Largest difference between weights of the two hidden units after training",
+        "",
+        *(
+            f"{init:12}{number(value, 'g', 12)}"
+            for init, value in report.difference_of_units.items()
+        ),
+        "",
+    ]
+
+
+def _show_spread(report: First) -> list[str]:
+    """The spread at the last layer, and that of the gradient at the first."""
+    depth, spread = report.config.depth, report.spread
+    lines = [
+        f"Spread after {depth} layers (input 1), and of the gradient at the first",
+        "",
+        f"{'':12}" + "".join(f"{name:>12}{'gradient':>12}" for name in spread),
+    ]
+    for init in INITIALIZERS:
+        parts = [by_init[init] for by_init in spread.values()]
+        ends = [end for part in parts for end in (part["activations"][-1], part["gradients"][0])]
+        lines.append(f"{init:12}" + "".join(number(end, ".2g", 12) for end in ends))
+    return lines
+
+
+def _show_shares(report: First, optimizer: str) -> list[str]:
+    """The shares of one optimizer, initialisers by learning rates."""
+    config = report.config
+    seeds = f"{config.seeds} seeds ({config.seed} to {config.seed + config.seeds - 1})"
+    return [
+        "",
+        f"Share of {seeds} that solve XOR, {optimizer}, by learning rate",
+        "",
+        f"{'':12}" + "".join(f"{rate:>8g}" for rate in config.lr),
+        *(
+            f"{init:12}" + "".join(f"{share:8.1%}" for share in shares)
+            for init, shares in report.share_solved[optimizer].items()
+        ),
+    ]
+
+
+EXPERIMENT = Experiment("initialization", Config, run, show, progress=True)
+main = EXPERIMENT.main
+
+if __name__ == "__main__":
+    run_as_program(main)

@@ -1,0 +1,157 @@
+"""Many networks of XOR at once: how many of them solve it, by seed, initialiser and rate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxnets import data
+from jaxnets.experiments.harness.choices import OPTIMIZERS, make_optimizer, starting_params
+from jaxnets.experiments.harness.report import UNPRINTED, Report
+from jaxnets.experiments.xor.network import build_model, goal
+from jaxnets.model import Model, Params
+from jaxnets.training import Sweep, sweep
+from jaxnets.training.results import wilson_interval
+
+__all__ = ["COMPARED", "Many", "run_many", "shares_solved", "show_many", "solves_xor"]
+
+COMPARED = ("torch", "normal", "uniform", "constant", "xavier_uniform", "he")
+"""The initialisers whose shares the picture shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Many(Report):
+    """The report of many networks.
+
+    Attributes:
+      solved: Networks with all four outputs on the right side of 0.5.
+      members: All networks.
+      diverged: Networks that stopped being finite.
+      interval: Wilson's 95% interval of the share solved.
+      ns_per_network_step: Wall time in nanoseconds.
+      published: None, as ``max_relative_difference`` is: the tables are of one network.
+      losses: The recorded losses, ``[members, records]``.
+      solves: Which networks solve it, ``[members]``.
+    """
+
+    experiment: str = "xor"
+    solved: int
+    members: int
+    diverged: int
+    interval: tuple[float, float]
+    ns_per_network_step: float
+    published: None = None
+    max_relative_difference: None = None
+    losses: np.ndarray = field(metadata=UNPRINTED)
+    solves: np.ndarray = field(metadata=UNPRINTED)
+
+
+def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None) -> Many:
+    """Train so many networks, one per seed, and report on them."""
+    optimizer = make_optimizer(config.optimizer, config.lr)
+    starts = _starts(config, config.init, seeds)
+    result, solves = _train(config, optimizer, starts, progress=progress)
+    solved = int(solves.sum())
+    criterion = "more than half of the networks put all four outputs on the right side of 0.5"
+    if not config.hidden:
+        criterion = "a single layer does not solve XOR: no network has all four outputs right"
+    return Many(
+        config=config,
+        criterion=criterion,
+        success=2 * solved > seeds if config.hidden else solved == 0,
+        metrics={"share_solved": solved / seeds},
+        history={"step": result.history["step"].tolist(), "loss": _median_loss(result)},
+        seconds=result.seconds,
+        params=result.params,
+        why=why,
+        solved=solved,
+        members=seeds,
+        diverged=int((result.diverged_at >= 0).sum()),
+        interval=wilson_interval(solved, seeds),
+        ns_per_network_step=result.seconds["run"] / seeds / config.steps * 1e9,
+        losses=result.history["loss"],
+        solves=solves,
+    )
+
+
+def _starts(config: Any, init: str, seeds: int) -> Params:
+    """Starting parameters of so many networks, ``[seeds, ...]``."""
+    model = build_model(config.hidden, init)
+    return starting_params(model, data.xor()[0], init, range(config.seed, config.seed + seeds))
+
+
+def _train(
+    config: Any,
+    optimizer: optax.GradientTransformation | Callable[..., optax.GradientTransformation],
+    params: Params,
+    learning_rates: Sequence[float] | None = None,
+    *,
+    progress: bool = False,
+) -> tuple[Sweep, np.ndarray]:
+    """Train from every start (at every learning rate); also says which networks solve XOR."""
+    model = build_model(config.hidden)
+    starts = len(jax.tree.leaves(params)[0])
+    objective = goal(model, config.backprop, config.hidden)
+
+    def trial(learning_rate: Any) -> tuple[Any, ...]:
+        return model, objective, optimizer(learning_rate)
+
+    result = sweep(
+        trial if callable(optimizer) else (model, objective, optimizer),
+        data.xor(),
+        # Nothing is drawn from these: the starts are given and every batch is the whole table.
+        keys=jax.random.split(jax.random.key(config.seed), starts),
+        hyperparameters=None if learning_rates is None else {"learning_rate": learning_rates},
+        steps=config.steps,
+        params=params,
+        record_every=config.log_every,
+        progress=progress,
+    )
+    return result, solves_xor(model, result)
+
+
+def solves_xor(model: Model, result: Sweep) -> np.ndarray:
+    """The members that have stayed finite and put all four outputs on the right side of 0.5."""
+    x, y = data.xor()
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
+    right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
+    solved: np.ndarray = right & (result.diverged_at < 0)
+    return solved
+
+
+def shares_solved(
+    config: Any, seeds: int, learning_rates: Sequence[float]
+) -> dict[str, list[float]]:
+    """The share of so many seeds that solve XOR, for every initialiser by learning rate."""
+    starts = [_starts(config, init, seeds) for init in COMPARED]
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    _, solves = _train(config, OPTIMIZERS[config.optimizer], params, learning_rates)
+    shares = solves.reshape(len(COMPARED), seeds, len(learning_rates)).mean(axis=1)
+    return dict(zip(COMPARED, shares.tolist(), strict=True))
+
+
+def _median_loss(result: Sweep) -> list[float | None]:
+    """The median over the members that stayed finite, at every record; None if none did."""
+    kept = result.history["loss"][result.diverged_at < 0]
+    if not len(kept):
+        return [None] * len(result.history["step"])
+    median: list[float | None] = np.median(kept, axis=0).tolist()
+    return median
+
+
+def show_many(report: Many) -> list[str]:
+    """The share solved and the time per network and step."""
+    low, high = report.interval
+    share, first = report.solved / report.members, report.config.seed
+    last = first + report.members - 1
+    seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
+    return [
+        f"solved: {report.solved} of {report.members} networks = {share:.1%} "
+        f"(95% interval {low:.1%} to {high:.1%}), {report.diverged} diverged; {seeds}",
+        f"time per network and step: {report.ns_per_network_step:.1f} ns",
+        "",
+    ]

@@ -1,0 +1,302 @@
+"""From the arguments of `fit` and `sweep` to a plan: a program and the shapes it works on.
+
+A plan is made once for equal arguments and shapes; a second run asks nothing again but whether the
+numbers are good.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxnets.errors import (
+    check_callable,
+    check_choice,
+    check_flag,
+    check_integer,
+    inside,
+    require,
+)
+from jaxnets.training.arguments import (
+    check_compilable,
+    check_evaluated,
+    check_metrics,
+    check_stop,
+    count_steps,
+)
+from jaxnets.training.batching import Batching, make_batching
+from jaxnets.training.evaluation import Evaluation, Stop
+from jaxnets.training.fitting import (
+    check_evaluations,
+    check_made,
+    check_targets,
+    check_training,
+    check_update,
+)
+from jaxnets.training.inputs import example_input, load_data
+from jaxnets.training.loop import MOST_STEPS, make_schedule
+from jaxnets.training.networks import Axis
+from jaxnets.training.objective import loss_of
+from jaxnets.training.program import Build, EvalParams, Program, Trial
+
+__all__ = ["Members", "Plan", "Settings", "Task", "prepare"]
+
+SMALL = 4096
+"""Parameters of a network up to which members go on the last axis on a CPU."""
+
+BLOCK = 128
+"""Members of a block: their states stay in the cache of a core while they make their steps."""
+
+
+class Settings(NamedTuple):
+    """The arguments of a run that its program depends on, as they were given."""
+
+    steps: int | None
+    epochs: int | None
+    batch_size: int | None
+    drop_last: bool
+    metrics: Any
+    validate_every: int | None
+    record_every: int
+    record_gradient_norm: bool
+    eval_params: EvalParams | None
+    stop: Stop | None
+
+
+class Members(NamedTuple):
+    """The members of a sweep.
+
+    Attributes:
+      total: Their number.
+      most: Members in lockstep at most, or None.
+    """
+
+    total: int
+    most: int | None
+
+
+class Plan(NamedTuple):
+    """What a run is, without its numbers.
+
+    Attributes:
+      program: What is compiled.
+      trial: One trial, of the first hyperparameters.
+      shapes: The shapes of the parameters of one network.
+      size: Networks in lockstep.
+      steps: Steps to make.
+      predictions: The shapes of the predictions of the training and the validation inputs; None
+        where there are none.
+      tables: The shapes of the records and of the evaluations of a chunk.
+    """
+
+    program: Program
+    trial: Trial
+    shapes: Any
+    size: int
+    steps: int
+    predictions: tuple[Any, Any]
+    tables: tuple[Any, Any]
+
+
+class Task(NamedTuple):
+    """A plan with what it works on, checked: arrays on the device, or None."""
+
+    plan: Plan
+    data: Any
+    validation: Any
+
+
+class Shapes(NamedTuple):
+    """Shapes and dtypes of a pytree of arrays, to be compared."""
+
+    tree: Any
+    leaves: tuple[jax.ShapeDtypeStruct, ...]
+
+    def unflatten(self) -> Any:
+        """The pytree of shapes."""
+        return jax.tree.unflatten(self.tree, self.leaves)
+
+
+def shapes_of(arrays: Any) -> Shapes:
+    """The `Shapes` of a pytree of arrays."""
+    leaves, tree = jax.tree.flatten(arrays)
+    return Shapes(tree, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves))
+
+
+class Request(NamedTuple):
+    """All that a plan depends on."""
+
+    build: Build
+    values: tuple[tuple[str, float], ...]
+    settings: Settings
+    types: tuple[type, ...]
+    data: Shapes
+    validation: Shapes
+    params: Shapes | None
+    key: Any
+    members: Members | None
+
+
+def prepare(
+    build: Build,
+    values: Mapping[str, float],
+    settings: Settings,
+    data: Any,
+    validation: Any,
+    *,
+    supervised: bool,
+    params: Any,
+    key: jax.Array,
+    members: Members | None = None,
+) -> Task:
+    """Load data, make the plan of a run and hold the one against the other.
+
+    Args:
+      build: Makes a trial from hyperparameters.
+      values: The first hyperparameters.
+      settings: Arguments, not checked yet.
+      data: Data as they were given.
+      validation: The same to evaluate on, or None.
+      supervised: Whether a loss compares predictions with targets.
+      params: Parameters of one network, or their shapes; None to make them for the data.
+      key: A key of the run, or of one member.
+      members: The members of a sweep; None for one network.
+    """
+    if data is not None or supervised:
+        data = load_data(data, pair=supervised)
+    if validation is not None:
+        validation = load_data(validation, argument="validation", pair=supervised)
+    if example_input(data) is not None:
+        params = None
+    settings = settings._replace(metrics=tuple(check_metrics(settings.metrics).items()))
+    request = Request(
+        build,
+        tuple(values.items()),
+        settings,
+        # Equal numbers of different types are not equal arguments: steps may be 1 but not True.
+        tuple(map(type, settings)),
+        shapes_of(data),
+        shapes_of(validation),
+        None if params is None else shapes_of(params),
+        key.dtype,
+        members,
+    )
+    try:
+        hash(request)
+    except TypeError:  # because of an argument that will be named
+        plan = _plan.__wrapped__(request)
+    else:
+        plan = _plan(request)
+    check_targets(plan.trial, None, plan.predictions[0], data)
+    with inside("validation"):
+        check_targets(plan.trial, plan.program.evaluation, plan.predictions[1], validation)
+    return Task(plan, data, validation)
+
+
+@functools.lru_cache(maxsize=64)
+def _plan(request: Request) -> Plan:
+    settings, members = request.settings, request.members
+    data, validation = request.data.unflatten(), request.validation.unflatten()
+    trial = request.build(**dict(request.values))
+    check_compilable(trial, settings.eval_params)
+    if request.values:
+        check_made(request.build, dict(request.values))
+    batching = _check_settings(settings, data)
+    steps = count_steps(settings.steps, settings.epochs, batching.per_epoch, MOST_STEPS)
+    evaluation = _evaluation(settings, validation, batching, trial)
+    key = jax.ShapeDtypeStruct((), request.key)
+    if request.params is None:
+        shapes = jax.eval_shape(trial.model.init, key, example_input(data))
+    else:
+        shapes = request.params.unflatten()
+    predictions = check_training(trial, shapes, key, data, batching)
+    judged: Any = None
+    row: dict[str, Any] = {}
+    if evaluation is not None:
+        judged, row = check_evaluations(trial, evaluation, shapes, validation)
+    check_update(trial.optimizer, shapes)
+    axis, size = _layout(shapes, members)
+    every = _evaluate_every(settings, evaluation, batching, seldom=members is not None)
+    schedule = make_schedule(batching, settings.record_every, every, row, members=size)
+    norm = settings.record_gradient_norm
+    program = Program(request.build, schedule, evaluation, settings.eval_params, norm, axis)
+    tables = _tables(program, request, shapes, size)
+    return Plan(program, trial, shapes, size, steps, (predictions, judged), tables)
+
+
+def _tables(program: Program, request: Request, shapes: Any, size: int) -> tuple[Any, Any]:
+    """The shapes of the tables that a chunk of the program fills."""
+    leading = () if program.members is None else (size,)
+
+    def each(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((*leading, *shape), dtype)
+
+    data, validation = request.data.unflatten(), request.validation.unflatten()
+    values = {name: each((), jax.dtypes.canonicalize_dtype(float)) for name, _ in request.values}
+    params = jax.tree.map(lambda leaf: each(leaf.shape, leaf.dtype), shapes)
+    x = example_input(data)
+    position = program.start.eval_shape(
+        each((), request.key), values, x, None if request.params is None else params
+    )
+    chunk = program.advance.eval_shape(position, values, data, validation, 0)
+    return chunk.records.columns, chunk.evaluations.columns
+
+
+def _check_settings(settings: Settings, data: Any) -> Batching:
+    """Raise unless every setting has its type; return how data are dealt out."""
+    check_integer("record_every", settings.record_every, minimum=1)
+    check_flag("record_gradient_norm", settings.record_gradient_norm)
+    if settings.eval_params is not None:
+        remedy = "Pass a function eval_params(state) -> params."
+        check_callable("eval_params", settings.eval_params, remedy)
+    drop_last = check_flag("drop_last", settings.drop_last)
+    return make_batching(data, settings.batch_size, drop_last=drop_last)
+
+
+def _evaluation(
+    settings: Settings, validation: Any, batching: Batching, trial: Trial
+) -> Evaluation | None:
+    """The evaluation that the arguments ask for, or None."""
+    check_stop(settings.stop, Stop)
+    stop = settings.stop if settings.stop is not None and settings.stop.watches else None
+    metrics = dict(settings.metrics or ())
+    if validation is None:
+        check_evaluated(metrics, stop, settings.validate_every)
+    pair = isinstance(validation, tuple) and len(validation) == 2
+    rule = "come with data (x, y), whose predictions and targets they compare"
+    remedy = "Return them from the objective, as scalars."
+    require(pair or not metrics, "metrics", rule, "other data", remedy)
+    if settings.stop is not None and loss_of(trial.loss) is not None:
+        check_choice("stop.metric", settings.stop.metric, ("loss", *metrics))
+    if validation is None:
+        return None
+    return Evaluation(tuple(metrics.items()), batching.size, stop)
+
+
+def _evaluate_every(
+    settings: Settings, evaluation: Evaluation | None, batching: Batching, *, seldom: bool
+) -> int:
+    """Steps between evaluations: a number of records; by default an epoch, or every record."""
+    asked = settings.validate_every is not None
+    if evaluation is None or (seldom and not asked and evaluation.stop is None):
+        return 0
+    if asked:
+        every = check_integer("validate_every", settings.validate_every, minimum=1)
+        return every * settings.record_every
+    return batching.per_epoch if batching.shuffled else settings.record_every
+
+
+def _layout(shapes: Any, members: Members | None) -> tuple[Axis, int]:
+    """How networks go through the program: the members' axis, and how many in lockstep.
+
+    On a CPU small networks go in blocks that fit the cache, and large ones one after the other;
+    elsewhere the batched products of ``vmap`` are the fastest.
+    """
+    if members is None:
+        return None, 1
+    most = min(members.total, members.most or members.total)
+    if jax.default_backend() != "cpu":
+        return "first", most
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    return ("last", min(most, BLOCK)) if parameters <= SMALL else (None, 1)

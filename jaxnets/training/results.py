@@ -1,0 +1,316 @@
+"""The results of `fit` and `sweep`, in one language."""
+
+import math
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.errors import (
+    ArgumentIndexError,
+    ArgumentTypeError,
+    check_choice,
+    describe,
+    fail,
+    named,
+    require,
+)
+from jaxnets.model import Model, Params
+from jaxnets.training.columns import SHARED
+from jaxnets.training.history import History, html_table, write_csv
+from jaxnets.training.step import TrainState
+
+__all__ = ["Fit", "Look", "Sweep", "wilson_interval"]
+
+Row = dict[str, Any]
+"""A row of a table."""
+
+
+class Look(NamedTuple):
+    """What happened in a run since ``watch`` was called last.
+
+    Attributes:
+      step: Steps made so far.
+      steps: The step that the run ends before.
+      seconds: Wall time since it began to run.
+      history: The records since the last look.
+      validation: The evaluations since the last look.
+      params: The parameters that the result would have now.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+    history: History
+    validation: History
+    params: Params
+
+
+class Fit(NamedTuple):
+    """The result of a run of one network.
+
+    Attributes:
+      model: The Model.
+      params: The trained parameters; with ``stop=Stop(patience=...)`` those of the best
+        evaluation, else the last ones, or what ``eval_params`` makes of them.
+      history: What training recorded: ``"step"``, ``"epoch"``, ``"loss"``, the scalars of the
+        objective and, if asked for, ``"gradient_norm"``.
+      validation: What the evaluations gave on the way: ``"step"`` and ``"epoch"``, the steps and
+        epochs made by then, ``"loss"`` and the metrics. Empty without validation data.
+      scores: The evaluation of ``params``: ``"loss"`` and the metrics. Empty likewise.
+      state: The whole `TrainState` at the end.
+      status: ``"completed"``, or why it ended early: ``"patience"``, ``"target"``,
+        ``"seconds"``, ``"watch"``, ``"interrupted"`` or ``"diverged"``.
+      seconds: Wall time by part: ``"compile"`` (tracing, compiling and initialising) and
+        ``"run"``.
+      judged: What an early stop goes on from.
+    """
+
+    model: Model
+    params: Params
+    history: History
+    validation: History
+    scores: dict[str, np.ndarray]
+    state: TrainState
+    status: str
+    seconds: dict[str, float]
+    judged: Any = None
+
+    @property
+    def opt_state(self) -> Any:
+        """The optimizer's state at the end."""
+        return self.state.opt_state
+
+    def predict(self, x: Any) -> Any:
+        """``model.apply(params, x)``."""
+        return self.model.apply(self.params, x)
+
+    def table(self) -> list[Row]:
+        """One row, as `Sweep.table` has it per member."""
+        loss = self.history["loss"]
+        scores = {f"validation_{name}": value.tolist() for name, value in self.scores.items()}
+        last = float(loss[-1]) if len(loss) else math.nan
+        return [{"loss": last, **scores, "steps": int(self.state.step), "status": self.status}]
+
+    @named("Fit.to_csv")
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write `table` under a header; ``history.to_csv`` writes the records."""
+        write_csv(path, self.table()[0], [row.values() for row in self.table()])
+
+    def __repr__(self) -> str:
+        return _few_lines("Fit", self.table()[0], self.history, self.validation)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table()[0], [row.values() for row in self.table()])
+
+
+class Sweep(NamedTuple):
+    """The result of a sweep; the leading axis of every array is the members.
+
+    Members are ordered as ``itertools.product`` of the keys and then the hyperparameters.
+
+    Attributes:
+      models: The Model of each member, a function of its number.
+      params: The last finite parameters of each member, ``[members, ...]``; with
+        ``stop=Stop(patience=...)`` those of its best evaluation.
+      history: ``"step"`` and ``"epoch"``, ``[records]``; ``"loss"``, the scalars of the objective
+        and, if asked for, ``"gradient_norm"``, ``[members, records]``, NaN once a member has
+        stopped early or diverged.
+      validation: What the evaluations gave on the way: ``"step"`` and ``"epoch"``,
+        ``[evaluations]``; ``"loss"`` and the metrics, ``[members, evaluations]``. Empty without
+        ``validate_every`` or ``stop``.
+      scores: The evaluation of ``params``: ``"loss"`` and the metrics, ``[members]``; empty
+        without validation data.
+      state: The `TrainState` of all members at the end, or where they ended.
+      status: How each member ended, ``[members]``, as in `Fit`.
+      labels: For each member the position of its key, ``"seed"``, and its hyperparameters;
+        arrays of ``[members]``.
+      diverged_at: The step at which a member stopped being finite and was frozen, or -1.
+      stopped_at: The steps that a member had made when it stopped early, or -1.
+      seconds: Wall time by part: ``"compile"`` and ``"run"``.
+      judged: What early stops go on from.
+    """
+
+    models: Callable[[int], Model]
+    params: Params
+    history: History
+    validation: History
+    scores: dict[str, np.ndarray]
+    state: TrainState
+    status: np.ndarray
+    labels: dict[str, np.ndarray]
+    diverged_at: np.ndarray
+    stopped_at: np.ndarray
+    seconds: dict[str, float]
+    judged: Any = None
+
+    def table(self) -> list[Row]:
+        """One row per member: labels, last recorded loss, scores and how it ended."""
+        columns = {
+            **self.labels,
+            "loss": self.last_losses(),
+            **{f"validation_{name}": column for name, column in self.scores.items()},
+            "diverged_at": self.diverged_at,
+            "stopped_at": self.stopped_at,
+            "status": self.status,
+        }
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    @named("Sweep.to_csv")
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write `table` under a header; ``history.to_csv`` writes the records."""
+        table = self.table()
+        write_csv(path, table[0], [row.values() for row in table])
+
+    def __repr__(self) -> str:
+        statuses, counts = np.unique(self.status, return_counts=True)
+        ends = ", ".join(f"{n} {name}" for name, n in zip(statuses, counts, strict=True))
+        labels = ", ".join(self.labels)
+        about = {"members": len(self.status), "labels": labels, "status": ends}
+        return _few_lines("Sweep", about, self.history, self.validation)
+
+    def _repr_html_(self) -> str:
+        table = self.table()
+        return html_table(table[0], [row.values() for row in table])
+
+    def last_losses(self) -> np.ndarray:
+        """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
+        last = np.full(len(self.diverged_at), len(self.history["step"]) - 1)
+        for ends in (self.stopped_at, self.diverged_at):
+            before = np.searchsorted(self.history["step"], ends) - 1
+            last = np.where(ends < 0, last, before)
+        padded = np.pad(self.history["loss"], ((0, 0), (0, 1)), constant_values=np.nan)
+        losses: np.ndarray = padded[np.arange(len(last)), last]
+        return losses
+
+    @named("Sweep.best")
+    def best(self, column: str = "loss", mode: str = "min") -> int:
+        """The member with the best value in a column of the table, of those that stayed finite.
+
+        Args:
+          column: ``"loss"``, the last recorded one of the training data; or
+            ``"validation_loss"``, or ``"validation_"`` and the name of a metric.
+          mode: ``"min"`` or ``"max"``, whichever is better.
+
+        Raises:
+          ValueError: If there is no such column, if it holds more than a number per member, or if
+            it is finite for no member that has not diverged.
+        """
+        check_choice("column", column, ["loss", *(f"validation_{name}" for name in self.scores)])
+        sign = 1.0 if check_choice("mode", mode, ("min", "max")) == "min" else -1.0
+        own = column == "loss"
+        values = self.last_losses() if own else self.scores[column.removeprefix("validation_")]
+        each = jax.ShapeDtypeStruct(values.shape[1:], values.dtype)
+        remedy = "Choose with sweep.scores, or reduce the metric with .mean()."
+        require(values.ndim == 1, "column", "hold one number a member", each, remedy)
+        ranked = np.where((self.diverged_at < 0) & np.isfinite(values), sign * values, np.inf)
+        remedy = "Lower the learning rates, or look at Sweep.table()."
+        rule = "be finite for a member that has not diverged"
+        require(np.isfinite(ranked).any(), f"column {column!r}", rule, "none", remedy)
+        return int(ranked.argmin())
+
+    @named("Sweep.member")
+    def member(self, index: int) -> Params:
+        """The parameters of one member, ready for ``model.apply``.
+
+        Raises:
+          IndexError: If there is no such member.
+          TypeError: If ``index`` is no whole number.
+        """
+        members = len(self.diverged_at)
+        rule = f"be a whole number from {-members} to {members - 1}"
+        remedy = "Sweep.table() lists the members."
+        if isinstance(index, bool) or not hasattr(index, "__index__"):
+            fail("index", rule, describe(index), remedy, error=ArgumentTypeError)
+        if not -members <= index < members:
+            fail("index", rule, describe(index), remedy, error=ArgumentIndexError)
+        params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
+        return params
+
+    def predict(self, x: Any) -> Any:
+        """The outputs of every member, ``[members, ...]``."""
+        outputs = [
+            self.models(number).apply(self.member(number), x) for number in range(len(self.status))
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
+
+    @named("Sweep.success_rate")
+    def success_rate(self, criterion: Callable[[Params], Any]) -> tuple[float, float, float]:
+        """The share of members that meet a criterion, with its 95% Wilson interval.
+
+        Args:
+          criterion: ``criterion(params) -> bool`` for one member, traceable. Members that
+            diverged count as failures.
+
+        Returns:
+          The share and the lower and upper end of its interval.
+        """
+        met = np.asarray(jax.vmap(criterion)(self.params))
+        if met.dtype != np.bool_ or met.ndim != 1:
+            got = jax.ShapeDtypeStruct(met.shape[1:], met.dtype)
+            rule, remedy = "return one truth value for a member", "Compare, and reduce with .all()."
+            fail("criterion", rule, got, remedy, error=ArgumentTypeError)
+        met = met & (self.diverged_at < 0)
+        return met.mean().item(), *wilson_interval(int(met.sum()), met.size)
+
+
+def _few_lines(kind: str, about: Row, history: History, validation: History) -> str:
+    facts = ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in about.items()
+        if not isinstance(value, list)
+    )
+    return f"{kind}({facts}\n  history {history!r}\n  validation {validation!r})"
+
+
+def of_members(columns: dict[str, np.ndarray], last: np.ndarray) -> History:
+    """Records with the members first, and NaN beyond the last step of each."""
+    if not columns:
+        return History({})
+    beyond = columns["step"] > last[:, None]
+    members = {
+        name: _masked(np.moveaxis(column[:, : len(last)], 1, 0), beyond)
+        for name, column in columns.items()
+        if name not in SHARED
+    }
+    return History({**{name: columns[name] for name in SHARED}, **members})
+
+
+def _masked(column: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+    """NaN in place of what is beyond; the dtype stays where nothing is."""
+    if not beyond.any():
+        return column
+    return np.where(beyond.reshape(*beyond.shape, *(1,) * (column.ndim - 2)), np.nan, column)
+
+
+NORMAL_95 = 1.959964
+"""The quantile of the standard normal for an interval of 95%."""
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    r"""Wilson's score interval, of 95%, of a binomial proportion.
+
+    .. math::
+       \frac{1}{1 + z^2/n} \Bigl(\hat p + \frac{z^2}{2n}
+       \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4 n^2}}\Bigr)
+
+    Unlike p ± 2 sigma it stays within [0, 1] and has a width at 0 and n successes.
+
+    Example:
+      >>> low, high = wilson_interval(9, 10)
+      >>> print(f"{low:.3f} {high:.3f}")
+      0.596 0.982
+
+    References:
+      Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    z, share = NORMAL_95, successes / trials
+    scale = 1 / (1 + z * z / trials)
+    middle = scale * (share + z * z / (2 * trials))
+    half = scale * z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))

@@ -1,0 +1,262 @@
+"""A run that is ready: a program with its data, and networks in blocks that threads advance."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnets.errors import fail
+from jaxnets.model import Params
+from jaxnets.training.columns import (
+    SHARED,
+    Columns,
+    added_rows,
+    beside,
+    joined,
+    no_rows,
+    table_rows,
+)
+from jaxnets.training.inputs import example_input
+from jaxnets.training.loop import Chunk, Position
+from jaxnets.training.program import Program, Values
+from jaxnets.training.step import TrainState
+from jaxnets.training.threads import in_threads
+
+__all__ = ["Block", "Progress", "Run"]
+
+ENDINGS = ("diverged", "target", "patience")
+"""Why a network ends by itself."""
+
+
+class Block(NamedTuple):
+    """What is a network's own, or that of the members that are trained in lockstep.
+
+    Attributes:
+      key: PRNG key; of members an array of keys.
+      values: Hyperparameters, likewise.
+      params: Parameters to start from, or None to draw them.
+      start: State and verdict to go on from, or None.
+      diverged_at: The steps at which members diverged before that, or -1.
+    """
+
+    key: Any
+    values: Values
+    params: Any
+    start: tuple[TrainState, Any] | None = None
+    diverged_at: Any = -1
+
+
+class Progress(NamedTuple):
+    """How far a run has come; what a checkpoint holds.
+
+    Attributes:
+      step: Steps made.
+      positions: Where each block stands.
+      diverged_at: The step at which a network diverged, or -1; one array per block.
+      history: The records, ``[records]`` or ``[records, members]``.
+      validation: The evaluations, likewise.
+    """
+
+    step: int
+    positions: tuple[Position, ...]
+    diverged_at: tuple[np.ndarray, ...]
+    history: Columns
+    validation: Columns
+
+
+class Stretch(NamedTuple):
+    """A chunk of one block.
+
+    Attributes:
+      position: Where the block stands after it.
+      diverged_at: As in `Progress`.
+      history: The records.
+      validation: The evaluations.
+    """
+
+    position: Position
+    diverged_at: np.ndarray
+    history: Columns
+    validation: Columns
+
+
+class Run(NamedTuple):
+    """A run that is checked and ready, of one network or of many.
+
+    Attributes:
+      program: What is compiled.
+      tables: The shapes of the records and of the evaluations of a chunk.
+      blocks: The networks, in blocks of equal size.
+      data: What they learn from, or None.
+      validation: What they are evaluated on, or None.
+      first: The step it starts at.
+      end: The step it ends before.
+      many: Whether its result has an axis of members.
+      history: What was recorded by the run that it goes on from.
+      evaluated: The evaluations of that run.
+    """
+
+    program: Program
+    tables: tuple[Any, Any]
+    blocks: tuple[Block, ...]
+    data: Any
+    validation: Any
+    first: int
+    end: int
+    many: bool
+    history: Columns
+    evaluated: Columns
+
+    def start(self) -> Progress:
+        """The run before its first step."""
+        positions = tuple(self._start(block) for block in self.blocks)
+        diverged_at = tuple(
+            np.full(block.key.shape, block.diverged_at, np.int32) for block in self.blocks
+        )
+        members = sum(block.key.size for block in self.blocks) if self.many else None
+        history, evaluated = (
+            no_rows(table, self.program.members, members) for table in self.tables
+        )
+        if not self.program.schedule.evaluate_every:
+            evaluated = {}
+        return Progress(
+            self.first,
+            positions,
+            diverged_at,
+            _begun(self.history, history),
+            _begun(self.evaluated, evaluated),
+        )
+
+    def _start(self, block: Block) -> Position:
+        position: Position
+        if block.start is not None:
+            position = self.program.resume(*block.start)
+        else:
+            position = self.program.start(
+                block.key, block.values, example_input(self.data), block.params
+            )
+        return position
+
+    def compile(self, progress: Progress) -> None:
+        """Compile the program, by a chunk of no steps."""
+        self._advance(progress.positions[0], self.blocks[0], 0)
+
+    def _advance(self, position: Position, block: Block, end: int) -> Chunk:
+        args = (position, block.values, self.data, self.validation, end)
+        chunk: Chunk = jax.block_until_ready(self.program.advance(*args))
+        return chunk
+
+    def advance(self, progress: Progress, end: int) -> Progress:
+        """The run up to ``end``, or less far if it ends before."""
+
+        def stretch(number: int) -> Stretch:
+            position, diverged_at = progress.positions[number], progress.diverged_at[number]
+            if _over(position, diverged_at).all():
+                return Stretch(position, diverged_at, {}, {})
+            return self._stretch(self.blocks[number], position, diverged_at, progress.step, end)
+
+        stretches = in_threads(stretch, len(self.blocks))
+        positions = tuple(one.position for one in stretches)
+        return Progress(
+            max(int(position.state.step) for position in positions),
+            positions,
+            tuple(one.diverged_at for one in stretches),
+            self._extended(progress.history, [one.history for one in stretches]),
+            self._extended(progress.validation, [one.validation for one in stretches]),
+        )
+
+    def _extended(self, columns: Columns, blocks: list[Columns]) -> Columns:
+        return added_rows(columns, beside(blocks, columns) if self.many else blocks[0])
+
+    def _stretch(
+        self, block: Block, position: Position, diverged_at: np.ndarray, at: int, end: int
+    ) -> Stretch:
+        """One block up to ``end``.
+
+        Steps among which one turned bad are halved until it is alone. That finds the last finite
+        state exactly, and costs a run that fails a few reruns of a chunk, where looking at every
+        parameter at every step would slow them all.
+        """
+        chunk = self._advance(position, block, end)
+        reached = int(chunk.position.state.step)
+        suspects = ~np.asarray(chunk.finite) & ~_over(position, diverged_at)
+        if suspects.any() and reached - at > 1:
+            middle = (at + reached) // 2
+            first = self._stretch(block, position, diverged_at, at, middle)
+            if _over(*first[:2]).all():
+                return first
+            second = self._stretch(block, *first[:2], middle, end)
+            return second._replace(
+                history=added_rows(first.history, second.history),
+                validation=added_rows(first.validation, second.validation),
+            )
+        new = chunk.position
+        if suspects.any():
+            failed = self.program.failed(position, new, block.values, self.data)
+            diverged_at = np.where(suspects & np.asarray(failed), at, diverged_at).astype(np.int32)
+        frozen = diverged_at >= 0
+        if self.program.members is None and frozen:
+            return Stretch(position, diverged_at, {}, {})
+        if frozen.any():
+            new = self.program.freeze(frozen, position, new)
+        return Stretch(new, diverged_at, *self._rows(chunk, at, reached))
+
+    def _rows(self, chunk: Chunk, at: int, end: int) -> tuple[Columns, Columns]:
+        """The records and the evaluations of a chunk on the host."""
+        schedule = self.program.schedule
+        per_epoch, every = schedule.batching.per_epoch, schedule.evaluate_every
+        # A record is made before its step's update, an evaluation after it.
+        records = table_rows(chunk.records.columns, at, end, schedule.record_every, per_epoch)
+        if not every:
+            return records, {}
+        return records, table_rows(chunk.evaluations.columns, at + 1, end + 1, every, per_epoch)
+
+    def scores(self, params: list[Params]) -> dict[str, np.ndarray]:
+        """The evaluation of the parameters of a result, one pytree per block."""
+        if self.program.evaluation is None:
+            return {}
+        rows = [
+            self.program.scores(own, block.values, block.key, self.validation)
+            for own, block in zip(params, self.blocks, strict=True)
+        ]
+        scores: Columns = rows[0]
+        if self.many:
+            scores = joined(rows, [block.key.ndim for block in self.blocks])
+        # The loss first: a compiled function sorts the names.
+        return {name: np.asarray(scores[name]) for name in ("loss", *scores)}
+
+    def ended(self, progress: Progress) -> str:
+        """Why the run ends before its last step; empty if it goes on."""
+        blocks = zip(progress.positions, progress.diverged_at, strict=True)
+        if not all(_over(*block).all() for block in blocks):
+            return ""
+        return "stopped" if self.many else self.statuses(progress, "")[0]
+
+    def statuses(self, progress: Progress, status: str) -> list[str]:
+        """Why each network ended: its own reason, or else that of the whole run."""
+        found: list[str] = []
+        for position, diverged_at in zip(progress.positions, progress.diverged_at, strict=True):
+            stopped = reached = np.zeros(diverged_at.shape, bool)
+            if position.judged is not None:
+                stopped = np.asarray(position.judged.judged.stopped_at) >= 0
+                reached = stopped & np.asarray(position.judged.judged.reached)
+            own = np.select([diverged_at >= 0, reached, stopped], ENDINGS, status)
+            found += np.ravel(own).tolist()
+        return found
+
+
+def _begun(before: Columns, none: Columns) -> Columns:
+    """The columns of the run that this one goes on from, or those without a row."""
+    if before and before.keys() != none.keys():
+        names, got = (sorted(columns.keys() - {*SHARED}) for columns in (none, before))
+        remedy = "Record the same, or go on from its state alone: start=result.state."
+        fail("start", f"have recorded what this run does, {names}", str(got), remedy)
+    return before or none
+
+
+def _over(position: Position, diverged_at: np.ndarray) -> np.ndarray:
+    """Whether each network has ended by itself."""
+    over = diverged_at >= 0
+    if position.judged is not None:
+        over = over | (np.asarray(position.judged.judged.stopped_at) >= 0)
+    return np.asarray(over)
