@@ -39,7 +39,15 @@ UNFINISHED = ".jaxnets-"
 
 ENDS = {
     "fit": ("params", "state", "history", "validation"),
-    "sweep": ("params", "history", "validation", "evaluations", "diverged_at", "stopped_at"),
+    "sweep": (
+        "params",
+        "state",
+        "history",
+        "validation",
+        "scores",
+        "diverged_at",
+        "stopped_at",
+    ),
 }
 """What must be equal in the end, by what trains."""
 
@@ -90,7 +98,8 @@ def train(kind: str, steps: int, output: Path, folder: Path | None) -> None:
 
     checkpoint = None if folder is None else jn.Checkpoint(folder, every_steps=23, keep=KEEP)
     result = {"fit": _fit, "sweep": _sweep}[kind](steps, checkpoint)
-    leaves = jax.tree_util.tree_leaves_with_path({name: result[name] for name in ENDS[kind]})
+    ends = {name: _plain(result[name]) for name in ENDS[kind]}
+    leaves = jax.tree_util.tree_leaves_with_path(ends)
     np.savez(output, **{jax.tree_util.keystr(path): _numbers(leaf) for path, leaf in leaves})
 
 
@@ -121,10 +130,9 @@ def _sweep(steps: int, checkpoint: Any) -> dict[str, Any]:
 
     import jaxnets as jn
 
+    net = _net()
     return jn.sweep(
-        _net(),
-        jn.losses.bce_with_logits,
-        optax.adam,
+        lambda learning_rate: (net, jn.losses.bce_with_logits, optax.adam(learning_rate)),
         _data(),
         keys=jax.random.split(jax.random.key(1), 3),
         hyperparameters={"learning_rate": [1e-4, 1e-3, 1e-2]},
@@ -147,6 +155,11 @@ def _net() -> Any:
 def _data() -> tuple[np.ndarray, np.ndarray]:
     x = np.random.default_rng(0).standard_normal((100, 4), np.float32)
     return x, (x[:, :1] * x[:, 1:2] > 0).astype(np.float32)
+
+
+def _plain(value: Any) -> Any:
+    """A history as the dict that it is, which JAX takes apart."""
+    return dict(value) if isinstance(value, dict) else value
 
 
 def _numbers(leaf: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How fast `fit` and `sweep` are beside what one would write by hand, and beside PyTorch.
 
-    python experiments/benchmarks/training.py [--rounds N] [--members N]
+    python experiments/benchmarks/training.py [--rounds N]
 
 Every pair is timed in turn within one process, so that a machine that slows down slows both;
 what is printed are medians and ratios of medians. PyTorch's row needs PyTorch and is left out
@@ -170,14 +170,16 @@ def memory(net, optimizer, x, y):
     """What XLA reserves for the compiled run, over data, parameters and optimizer state."""
     from jaxnets.training.batching import make_batching
     from jaxnets.training.loop import Schedule
-    from jaxnets.training.program import Program, initial_state, run_chunk
+    from jaxnets.training.program import Fixed, Program, Trial
 
-    batching = make_batching("benchmark", (x, y), BATCH, drop_last=False)
+    batching = make_batching((x, y), BATCH, drop_last=False)
     schedule = Schedule(batching, 1, 0, 4096)
-    program = Program(net, jn.losses.cross_entropy, optimizer, None, False, schedule, None)
-    state = initial_state(program)(jax.random.key(0), x, None)
-    compiled = run_chunk(program).lower(state, None, (x, y), None, 0).compile()
+    trial = Trial(net, jn.losses.cross_entropy, optimizer)
+    program = Program(Fixed(trial), schedule, None, None, False, None)
+    position = program.start(jax.random.key(0), {}, x, None)
+    compiled = program.advance.lower(position, {}, (x, y), None, 0).compile()
     analysis = compiled.memory_analysis()
+    state = position.state
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves((x, y, state.params, state.opt_state)))
     reserved = (
         analysis.argument_size_in_bytes
@@ -192,29 +194,58 @@ def memory(net, optimizer, x, y):
     }
 
 
-def sweeps(members):
-    """Nanoseconds per network and step, by network."""
+def sweeps(rounds):
+    """Nanoseconds per network and step, beside plain ``vmap(scan)`` without losses."""
+    small, deep = [2, 1], [10, 10, 10, 1]
+    return {
+        "2-2-1 x 1,000": beside_vmap(small, 1000, STEPS, rounds),
+        "2-2-1 x 10,000": beside_vmap(small, 10_000, 2001, rounds),
+        "2-2-1 x 100,000": beside_vmap(small, 100_000, 1001, rounds),
+        "2-10-10-10-1 x 1,000": beside_vmap(deep, 1000, 1001, rounds),
+    }
+
+
+def beside_vmap(widths, members, steps, rounds):
+    """A sweep and plain ``vmap`` over a scan that keeps no losses, in turn."""
     x, y = jn.data.xor()
     keys = jax.random.split(jax.random.key(0), members)
-    result = {}
-    for name, widths, steps in (("2-2-1", [2, 1], STEPS), ("2-10-10-10-1", [10, 10, 10, 1], 1001)):
-        net = jn.mlp(widths, jn.sigmoid, output_activation=jn.sigmoid)
-        optimizer = optax.sgd(1.0)
+    net = jn.mlp(widths, jn.sigmoid, output_activation=jn.sigmoid)
+    optimizer = optax.sgd(1.0)
+    step = jn.make_step(net, jn.losses.bce, optimizer)
 
-        def run(net=net, optimizer=optimizer, steps=steps):
-            return jn.sweep(
-                net, jn.losses.bce, optimizer, (x, y), keys=keys, steps=steps, record_every=100
-            ).seconds["run"]
+    @jax.jit
+    @jax.vmap
+    def plain(key):
+        state = jn.init_state(net, optimizer, key, x)
+        return jax.lax.scan(lambda s, _: (step(s, (x, y))[0], None), state, length=steps)[0].params
 
-        run()
-        result[f"{name}_ns"] = statistics.median(run() for _ in range(5)) / steps / members * 1e9
-    return result
+    def swept():
+        trial = (net, jn.losses.bce, optimizer)
+        return jn.sweep(trial, (x, y), keys=keys, steps=steps, record_every=100).params
+
+    found = medians(rounds, sweep=swept, vmap=lambda: plain(keys))
+    scale = 1e9 / members / steps
+    return {
+        "sweep_ns": found["sweep"] * scale,
+        "vmap_ns": found["vmap"] * scale,
+        "sweep_over_vmap": found["sweep"] / found["vmap"],
+    }
+
+
+def calls(rounds):
+    """Milliseconds of a warm ``fit`` of one step, of 2-2-1 on XOR."""
+    x, y = jn.data.xor()
+    net, optimizer = jn.mlp([2, 1], jn.sigmoid, output_activation=jn.sigmoid), optax.sgd(1.0)
+
+    def one_step():
+        return jn.fit(net, jn.losses.bce, optimizer, (x, y), key=jax.random.key(0), steps=1).params
+
+    return {"fit_of_one_step_ms": medians(10 * rounds, fit=one_step)["fit"] * 1e3}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--torch-worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.torch_worker:
@@ -225,7 +256,8 @@ def main():
         "python": platform.python_version(),
         "jax": jax.__version__,
         "small_network": small_network(args.rounds),
-        "sweep": sweeps(args.members),
+        "calls": calls(args.rounds),
+        "sweep": sweeps(args.rounds),
         "mnist_size": mnist_size(args.rounds),
     }
     print(json.dumps(report, indent=2))
