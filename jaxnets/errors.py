@@ -271,8 +271,8 @@ def _real(
 def check_flag(argument: str, value: Any) -> bool:
     """Return ``value`` if it is a ``bool``: a text such as ``"none"`` would count as true."""
     rule, remedy = "be True or False", f"Pass {argument}=True, for example."
-    good = isinstance(value, bool | np.bool_)
-    require(good, argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    if not isinstance(value, bool | np.bool_):
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
     return bool(value)
 
 
@@ -280,8 +280,8 @@ def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
     """Return ``value`` if it is one of ``choices``."""
     names = list(choices)
     rule, remedy = "be one of " + ", ".join(map(repr, names)), f"Pass {argument}={names[0]!r}."
-    good = isinstance(value, str) and value in names
-    require(good, argument, rule, repr(value), remedy)
+    if not isinstance(value, str) or value not in names:
+        fail(argument, rule, repr(value), remedy)
     return str(value)
 
 

@@ -73,7 +73,7 @@ RATES = {
 """The checks of the options, by metric."""
 
 
-@checked(TOP, check=check_decisions, reads=True)
+@checked(TOP, check=check_decisions, reads=True, better="max")
 def accuracy(
     predictions: jax.Array,
     targets: jax.Array,
@@ -188,7 +188,7 @@ def precision_recall_f1(
     return PrecisionRecallF1(*(jnp.where(valid.all(), share, jnp.nan) for share in shares))
 
 
-@checked({})
+@checked({}, better="max")
 def r2(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     r"""Coefficient of determination: the share of the variance that is explained.
 

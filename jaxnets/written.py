@@ -174,7 +174,7 @@ class Written:
         return type(self) is type(other) and self.form == other.form
 
     def __hash__(self) -> int:
-        return hash((self.part, self.form))
+        return hash((self.part, self.form._hash))
 
     def __repr__(self) -> str:
         return f"{self.form}.{self.part}" if self.part else repr(self.form)

@@ -14,12 +14,14 @@ from jaxnets.errors import ArgumentTypeError, concrete, fail, named, require
 __all__ = [
     "DataCheck",
     "OptionCheck",
+    "better_way",
     "boundary",
     "check_values",
     "checked",
     "compiled",
     "in_type",
     "optional",
+    "reads_values",
 ]
 
 P = ParamSpec("P")
@@ -119,7 +121,11 @@ def compiled(
 
 
 def checked(
-    options: Mapping[str, OptionCheck], *, check: DataCheck | None = None, reads: bool = False
+    options: Mapping[str, OptionCheck],
+    *,
+    check: DataCheck | None = None,
+    reads: bool = False,
+    better: str | None = None,
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Make ``function(predictions, targets, *, ...)`` public: compiled, with ``check_values``.
 
@@ -130,6 +136,7 @@ def checked(
       options: The check of each option that is a plain value.
       check: Reads the data. It gets every option, defaults included.
       reads: True to read them at every call outside ``jax.jit`` too.
+      better: ``"min"`` or ``"max"``, where one of the two is better.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -154,6 +161,8 @@ def checked(
                 _read(check, signature, arrays, given)
 
         call.check_values = check_all  # type: ignore[attr-defined]
+        call.reads_values = check is not None  # type: ignore[attr-defined]
+        call.better = better  # type: ignore[attr-defined]
         return call
 
     return decorate
@@ -185,6 +194,21 @@ def check_values(function: Callable[..., Any], predictions: Any, targets: Any) -
     check = getattr(partial.func, "check_values", None)
     if check is not None:
         check(predictions, targets, **partial.keywords)
+
+
+def reads_values(function: Callable[..., Any]) -> bool:
+    """Whether `check_values` looks at the values, and not at types and shapes alone."""
+    return bool(getattr(_plain(function), "reads_values", False))
+
+
+def better_way(function: Any) -> str | None:
+    """``"min"`` or ``"max"``, whichever is better of a loss or metric; None if it does not say."""
+    way: str | None = getattr(_plain(function), "better", None)
+    return way
+
+
+def _plain(function: Any) -> Any:
+    return function.func if isinstance(function, functools.partial) else function
 
 
 def optional(check: OptionCheck) -> OptionCheck:

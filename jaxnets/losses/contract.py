@@ -135,7 +135,7 @@ def loss_function(*, check: DataCheck | None = None, **options: OptionCheck) -> 
 
         widened.__signature__ = _signature(function)  # type: ignore[attr-defined]
         checks = {"reduction": check_reduction, **options}
-        return cast(LossFunction, checked(checks, check=check)(widened))
+        return cast(LossFunction, checked(checks, check=check, better="min")(widened))
 
     return decorate
 

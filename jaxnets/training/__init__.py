@@ -6,12 +6,13 @@ from jaxnets.training.evaluation import Stop
 from jaxnets.training.failures import TrainingDiverged, TrainingInterrupted
 from jaxnets.training.fit import fit
 from jaxnets.training.history import History
+from jaxnets.training.host import Look
 from jaxnets.training.masks import mask
 from jaxnets.training.objective import Objective, Supervised, objective
-from jaxnets.training.program import Trial
-from jaxnets.training.results import Fit, Look, Sweep
+from jaxnets.training.results import Fit, Sweep
 from jaxnets.training.step import TrainState, init_state, make_step
 from jaxnets.training.sweep import sweep
+from jaxnets.training.trial import Trial
 
 __all__ = [
     "Checkpoint",

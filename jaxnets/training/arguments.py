@@ -16,7 +16,6 @@ from jaxnets.errors import (
     check_hashable,
     check_integer,
     check_text,
-    concrete,
     describe,
     fail,
     require,
@@ -29,7 +28,6 @@ __all__ = [
     "check_hyperparameters",
     "check_metrics",
     "check_not_traced",
-    "check_stop",
     "check_takes",
     "check_trial",
     "count_steps",
@@ -72,9 +70,9 @@ def check_not_traced(*, data: Any, **others: Any) -> None:
     # Within jax.jit everything is traced, even what is put on the device there.
     for argument, tree in {**others, "data": (data, jax.device_put(np.int32(0)))}.items():
         leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Iterator))
-        traced = [leaf for leaf in leaves if not concrete(leaf)]
-        if traced:
-            fail_traced(argument, f"a traced {describe(traced[0])}")
+        for leaf in leaves:
+            if isinstance(leaf, jax.core.Tracer):
+                fail_traced(argument, f"a traced {describe(leaf)}")
 
 
 def fail_traced(argument: str, got: str) -> NoReturn:
@@ -138,13 +136,9 @@ def count_steps(steps: Any, epochs: Any, per_epoch: int, most: int) -> int:
 
 def check_metrics(metrics: Any) -> dict[str, Callable[[Any, Any], Any]]:
     """Return ``metrics`` as a dict of hashable functions by name."""
-    if metrics is None:
-        return {}
     if not isinstance(metrics, Mapping):
-        rule, remedy = (
-            "be a dict of functions by name",
-            'Pass metrics={"accuracy": jn.metrics.accuracy}.',
-        )
+        rule = "be a dict of functions by name"
+        remedy = 'Pass metrics={"accuracy": jn.metrics.accuracy}.'
         fail("metrics", rule, metrics, remedy, error=ArgumentTypeError)
     for name, metric in metrics.items():
         check_text(f"the name {name!r} in metrics", name, example="accuracy")
@@ -156,19 +150,13 @@ def check_metrics(metrics: Any) -> dict[str, Callable[[Any, Any], Any]]:
     return dict(metrics)
 
 
-def check_stop(stop: Any, kind: type) -> None:
-    """Raise unless ``stop`` is a Stop or None."""
-    good = stop is None or isinstance(stop, kind)
-    remedy = "Pass jn.Stop(patience=5)."
-    require(good, "stop", "be a Stop", describe(stop), remedy, error=ArgumentTypeError)
-
-
 def check_evaluated(metrics: Any, watched: Any, validate_every: Any) -> None:
     """Raise if anything is given that asks for validation data, where there are none."""
     given = {"metrics": metrics or None, "stop": watched, "validate_every": validate_every}
-    for argument in (name for name, value in given.items() if value is not None):
-        rule = "come with validation data to be evaluated on"
-        fail(argument, rule, "none", "Pass validation=(x, y), the training data even.")
+    for argument, value in given.items():
+        if value is not None:
+            rule = "come with validation data to be evaluated on"
+            fail(argument, rule, "none", "Pass validation=(x, y), the training data even.")
 
 
 def check_hyperparameters(hyperparameters: Any) -> dict[str, np.ndarray]:

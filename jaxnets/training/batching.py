@@ -1,6 +1,8 @@
 """Mini-batches: a fresh permutation every epoch, made where the data are."""
 
-from typing import Any, NamedTuple
+import functools
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 from jax import lax
@@ -10,8 +12,9 @@ from jaxnets.errors import check_integer, require
 __all__ = ["Batching", "make_batching"]
 
 
-class Batching(NamedTuple):
-    """How the examples of an epoch are dealt out; fixed when a run is compiled.
+@dataclass(frozen=True)
+class Batching:
+    """The dealing out of the examples of an epoch; fixed when a run is compiled.
 
     Attributes:
       examples: The number of examples.
@@ -25,14 +28,14 @@ class Batching(NamedTuple):
     full: int
     rest: int
 
-    @property
+    @functools.cached_property
     def per_epoch(self) -> int:
         """Steps in an epoch."""
         return self.full + (self.rest > 0)
 
     @property
     def shuffled(self) -> bool:
-        """Whether there is an order at all: a batch of all examples needs none."""
+        """True if there is an order: a batch of all examples needs none."""
         return self.size < self.examples
 
     def order(self, key: jax.Array, epoch: Any) -> jax.Array:

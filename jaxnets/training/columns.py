@@ -1,6 +1,6 @@
 """Columns of records on the host: of one network ``[records]``, of many ``[records, members]``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ __all__ = [
     "filled_up",
     "joined",
     "no_rows",
+    "own_columns",
     "table_rows",
 ]
 
@@ -93,8 +94,15 @@ def filled_up(columns: Columns, size: int) -> Columns:
         return columns
     members = next(column.shape[1] for name, column in columns.items() if name not in SHARED)
     chosen = np.arange(-(-members // size) * size) % members
+    return own_columns(lambda column: column[:, chosen], columns)
+
+
+def own_columns(
+    function: Callable[[np.ndarray], np.ndarray], columns: Mapping[str, np.ndarray]
+) -> Columns:
+    """The columns, with a function of those that members have for themselves."""
     return {
-        name: column if name in SHARED else column[:, chosen] for name, column in columns.items()
+        name: column if name in SHARED else function(column) for name, column in columns.items()
     }
 
 
@@ -110,6 +118,14 @@ def joined(blocks: list[Any], axes: list[int], size: int | None = None) -> Any:
         block if axis else jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], block)
         for block, axis in zip(blocks, axes, strict=True)
     ]
-    if len(wide) == 1:
-        return jax.tree.map(lambda leaf: leaf[:size], wide[0])
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:size], *wide)
+    return jax.tree.map(lambda *leaves: _concatenated(leaves)[:size], *wide)
+
+
+def _concatenated(leaves: tuple[Any, ...]) -> Any:
+    """Arrays one after the other; keys by their numbers, for none is drawn from here."""
+    if len(leaves) == 1:
+        return leaves[0]
+    if not jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
+        return jnp.concatenate(leaves)
+    numbers = jnp.concatenate([jax.random.key_data(leaf) for leaf in leaves])
+    return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaves[0]))

@@ -1,7 +1,7 @@
 """Judging a model on data it does not learn from, inside the compiled run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -9,20 +9,33 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxnets.contracts.calls import better_way
 from jaxnets.errors import (
+    ArgumentTypeError,
     check_choice,
     check_finite,
     check_integer,
     check_positive,
     check_text,
     concrete,
+    describe,
     named,
     require,
 )
 from jaxnets.model import Model, Params
+from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised
 
-__all__ = ["Evaluation", "Judged", "Metric", "Stop", "evaluate", "judge", "not_judged"]
+__all__ = [
+    "Evaluation",
+    "Judged",
+    "Metric",
+    "Stop",
+    "check_stop",
+    "evaluate",
+    "judge",
+    "not_judged",
+]
 
 Metric = Callable[[Any, Any], jax.Array]
 """``metric(predictions, targets) -> array``; a scalar, if a run may end by it."""
@@ -33,14 +46,16 @@ EVALUATION_BATCH = 1024
 
 @dataclass(frozen=True)
 class Stop:
-    """When a run may end before its last step.
+    """The conditions on which a run ends before its last step.
 
     Attributes:
       metric: The column of the validation that is watched, ``"loss"`` or the name of a metric or
         of a scalar of the objective.
-      mode: ``"min"`` or ``"max"``, whichever is better.
-      patience: Evaluations without a new best value after which the run ends. The parameters
-        returned are then those of the best evaluation, at whatever point the run ends.
+      mode: ``"min"`` or ``"max"``, whichever is better. Needed where the metric does not say it;
+        the loss, other losses, `accuracy` and `r2` do.
+      patience: Evaluations without a new best value after which the run ends; one counts only if
+        something was updated since the last. The parameters returned are then those of the best
+        evaluation, at whatever point the run ends.
       target: The run ends once the value is this good.
       seconds: The run ends after this much wall time, at the end of a chunk.
 
@@ -48,12 +63,12 @@ class Stop:
       ValueError: If nothing would ever end the run, or a value does not fit.
 
     Example:
-      >>> Stop(metric="accuracy", mode="max", patience=5).patience
+      >>> Stop(metric="accuracy", patience=5).patience
       5
     """
 
     metric: str = "loss"
-    mode: str = "min"
+    mode: str | None = None
     patience: int | None = None
     target: float | None = None
     seconds: float | None = None
@@ -61,7 +76,8 @@ class Stop:
     @named("Stop")
     def __post_init__(self) -> None:
         check_text("metric", self.metric, example="loss")
-        check_choice("mode", self.mode, ("min", "max"))
+        if self.mode is not None:
+            check_choice("mode", self.mode, ("min", "max"))
         given = not self.patience is self.target is self.seconds is None
         require(given, "patience", "be given, or target, or seconds", "none", "Pass patience=5.")
         # Stored as plain numbers: a Stop is part of the cache key of a compiled program.
@@ -77,8 +93,15 @@ class Stop:
 
     @property
     def watches(self) -> bool:
-        """Whether it looks at the validation at all."""
+        """True if it looks at the validation."""
         return self.patience is not None or self.target is not None
+
+
+def check_stop(stop: Any) -> None:
+    """Raise unless ``stop`` is a Stop or None."""
+    good = stop is None or isinstance(stop, Stop)
+    remedy = "Pass jn.Stop(patience=5)."
+    require(good, "stop", "be a Stop", describe(stop), remedy, error=ArgumentTypeError)
 
 
 def _item(value: Any) -> Any:
@@ -92,7 +115,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
       metrics: Pairs of a name and a metric.
-      batch_size: Examples whose activations are held at a time.
+      batch_size: Examples in a batch of the training.
       stop: The part of it that watches evaluations to end the run early, or None.
     """
 
@@ -100,21 +123,39 @@ class Evaluation(NamedTuple):
     batch_size: int
     stop: Stop | None
 
+    @property
+    def slice_size(self) -> int:
+        """Examples whose activations are held at a time."""
+        return max(self.batch_size, EVALUATION_BATCH)
+
+    def directed(self) -> "Evaluation":
+        """The settings with a stop that knows which way is better."""
+        if self.stop is None or self.stop.mode is not None:
+            return self
+        mode = better_way(dict(self.metrics).get(self.stop.metric))
+        if self.stop.metric == "loss":
+            mode = "min"
+        rule, remedy = f"say which way {self.stop.metric!r} is better", 'Pass mode="max", or "min".'
+        require(mode is not None, "stop.mode", rule, "none", remedy)
+        return self._replace(stop=replace(self.stop, mode=mode))
+
 
 class Judged(NamedTuple):
     """The verdict of the evaluations so far on one network.
 
     Attributes:
-      value: The best value, signed so that lower is better; infinite before the first.
+      value: The best value, signed so that lower is better; the largest number before the first.
       params: The parameters of the best evaluation.
+      seen: The parameters of the last evaluation; before the first, those of the start.
       step: Steps made by then.
-      since: Evaluations since then.
+      since: Evaluations since then, of parameters that were updated.
       reached: Whether the target was reached.
       stopped_at: Steps made when the run ended by this verdict, or -1.
     """
 
     value: jax.Array
     params: Params
+    seen: Params
     step: jax.Array
     since: jax.Array
     reached: jax.Array
@@ -124,7 +165,8 @@ class Judged(NamedTuple):
 def not_judged(params: Params) -> Judged:
     """The verdict before there is one."""
     count = jnp.zeros((), jnp.int32)
-    return Judged(jnp.array(jnp.inf), params, count, count, jnp.array(False), count - 1)
+    worst = jnp.array(np.finfo(jnp.result_type(float)).max)  # an infinity would trip jax_debug_infs
+    return Judged(worst, params, params, count, count, jnp.array(False), count - 1)
 
 
 def judge(
@@ -135,9 +177,13 @@ def judge(
     value = sign * row[stop.metric].astype(judged.value.dtype)
     better = value < judged.value
     reached = jnp.array(False) if stop.target is None else value <= sign * stop.target
-    new = Judged(value, params, step, jnp.zeros_like(judged.since), reached, judged.stopped_at)
-    old = judged._replace(since=judged.since + 1, reached=reached)
-    judged = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
+    # A model without parameters is as it is.
+    moved = ~all_equal(params, judged.seen) if jax.tree.leaves(params) else True
+    new = Judged(
+        value, params, params, step, jnp.zeros_like(judged.since), reached, judged.stopped_at
+    )
+    old = judged._replace(seen=params, since=judged.since + moved, reached=reached)
+    judged = chosen(better, new, old)
     ends = judged.reached
     if stop.patience is not None:
         ends |= judged.since >= stop.patience
@@ -156,7 +202,7 @@ def evaluate(
     predictions = None
     if evaluation.metrics or isinstance(objective.function, Supervised):
         x, y = data
-        predictions = predict(model, params, x, max(evaluation.batch_size, EVALUATION_BATCH))
+        predictions = predict(model, params, x, evaluation.slice_size)
     if isinstance(objective.function, Supervised):
         row = {"loss": objective.function.loss(predictions, y)}
     else:
@@ -184,6 +230,6 @@ def predict(model: Model, params: Params, x: Any, size: int) -> Any:
 
 
 def _gives_rows(model: Model, params: Params, x: Any, examples: int) -> bool:
-    """Whether every output has one row per example."""
+    """True if every output has one row per example."""
     shapes = jax.tree.leaves(jax.eval_shape(model.apply, params, x))
     return all(leaf.shape[:1] == (examples,) for leaf in shapes)

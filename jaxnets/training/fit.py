@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 import optax
 
 from jaxnets.errors import check_choice, public
@@ -14,21 +13,23 @@ from jaxnets.model import Loss, Model, Params
 from jaxnets.training.arguments import check_not_traced, check_trial, one_key
 from jaxnets.training.evaluation import Metric, Stop
 from jaxnets.training.failures import TrainingDiverged, diverged
-from jaxnets.training.fitting import check_like
 from jaxnets.training.history import History
-from jaxnets.training.looking import Outlook, drive
-from jaxnets.training.objective import Objective, loss_of
+from jaxnets.training.host import Host, Look, Outlook
+from jaxnets.training.inputs import check_like, moves_data
+from jaxnets.training.objective import Objective
 from jaxnets.training.prepare import Settings, Task, prepare
-from jaxnets.training.program import EvalParams, Fixed, Trial
-from jaxnets.training.results import Fit, Look
+from jaxnets.training.program import EvalParams
+from jaxnets.training.results import Fit
 from jaxnets.training.run import Block, Progress, Run
 from jaxnets.training.start import Start, begun, check_start
 from jaxnets.training.step import TrainState
+from jaxnets.training.trial import Fixed, Trial
 
 __all__ = ["fit"]
 
 
 @public
+@moves_data
 def fit(
     model: Model,
     loss: Loss | Objective,
@@ -128,7 +129,8 @@ def fit(
     check_choice("on_divergence", on_divergence, ("raise", "return"))
     outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
     outlook.check()
-    went = begun(start, Fit, key, params)
+    went = None if start is None else begun(start, Fit, key, params)
+    key = one_key(key if went is None else went.state.key)
     task = prepare(
         Fixed(Trial(model, loss, optimizer)),
         {},
@@ -146,30 +148,30 @@ def fit(
         ),
         data,
         validation,
-        supervised=loss_of(loss) is not None,
         params=params if went is None else went.state.params,
-        key=one_key(key if went is None else went.state.key),
+        key=key,
     )
     run = _run(task, key, params, went)
-    found, ended = drive("fit", run, outlook, functools.partial(_result, run, model))
+    found, ended = Host(run, outlook, functools.partial(_result, run, model)).drive("fit")
     if found.status == "diverged" and on_divergence == "raise":
         raise _error(run, ended.progress, found)
     return found
 
 
-def _run(task: Task, key: Any, params: Params | None, went: Start | None) -> Run:
+def _run(task: Task, key: jax.Array, params: Params | None, went: Start | None) -> Run:
     """The run of one network, from the beginning or from where another ended."""
     plan = task.plan
     if params is not None:
         remedy = "Pass params made by this model's init for data of this width."
         check_like("params", params, plan.shapes, remedy)
     if went is None:
-        block, first = Block(one_key(key), {}, params), 0
+        block, first = Block(key, {}, params), 0
     else:
         check_start(went, plan.trial.optimizer, plan.shapes, None)
-        block, first = Block(went.state.key, {}, None, went[:2]), int(went.state.step)
+        block, first = Block(key, {}, None, went[:2]), int(went.state.step)
     return Run(
         plan.program,
+        plan.trial,
         plan.tables,
         (block,),
         task.data,
@@ -207,10 +209,9 @@ def _error(run: Run, progress: Progress, result: Fit) -> TrainingDiverged:
     position = progress.positions[0]
     value, gradient = run.program.look(position.state, {}, run.data)
     after = run.program.advance(position, {}, run.data, run.validation, progress.step + 1)
-    before = float(position.loss)
     return diverged(
         result,
-        None if np.isnan(before) else before,
+        None if progress.step == run.first else float(position.loss),
         value,
         gradient,
         after.position.state.params,

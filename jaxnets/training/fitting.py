@@ -1,4 +1,4 @@
-"""Whether the parts of a run fit together, found by tracing them before anything is compiled."""
+"""Checks that the parts of a run fit together: they are traced before anything is compiled."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,52 +9,36 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets.errors import ArgumentError, ArgumentTypeError, describe, fail, inside, require
+from jaxnets.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    check_choice,
+    describe,
+    fail,
+    inside,
+    require,
+)
 from jaxnets.losses.contract import check_values
 from jaxnets.model import Model
 from jaxnets.paths import named_leaves
 from jaxnets.training.batching import Batching
 from jaxnets.training.compiled import compiled_for
 from jaxnets.training.evaluation import Evaluation
-from jaxnets.training.inputs import check_finite_params
+from jaxnets.training.inputs import check_like
 from jaxnets.training.objective import Objective, Supervised, as_objective, loss_of
-from jaxnets.training.program import Build, Trial, Values
+from jaxnets.training.program import Values
+from jaxnets.training.step import TrainState
+from jaxnets.training.trial import Build, Trial
 
 __all__ = [
     "check_evaluations",
-    "check_like",
     "check_made",
+    "check_shown",
     "check_targets",
     "check_training",
     "check_update",
+    "judges",
 ]
-
-SCALAR_REMEDY = 'Reduce it with reduction="mean", or .mean().'
-
-
-def check_like(
-    argument: str, tree: Any, expected: Any, remedy: str, *, finite: bool = True
-) -> None:
-    """Raise at the first path where arrays are not of the ``expected`` shapes, or ``finite``."""
-    got, want = named_leaves(tree), named_leaves(expected)
-    for path in sorted(got.keys() | want.keys()):
-        if path not in got or path not in want or not _fits(got[path], want[path]):
-            here = describe(want[path]) if path in want else "nothing"
-            there = describe(got[path]) if path in got else "nothing"
-            fail(argument, f"have {here} at {path!r}, as model.init gives", there, remedy)
-    if finite:
-        check_finite_params(argument, tree)
-
-
-def _fits(leaf: Any, expected: Any) -> bool:
-    """Whether a leaf has the expected shape and is of its kind: floating, say."""
-    if not isinstance(leaf, jax.Array):
-        leaf = np.asarray(leaf)
-    kinds = (jnp.floating, jnp.integer, jnp.complexfloating, jnp.bool_, jax.dtypes.prng_key)
-    same_kind = any(
-        jnp.issubdtype(leaf.dtype, kind) and jnp.issubdtype(expected.dtype, kind) for kind in kinds
-    )
-    return leaf.shape == expected.shape and same_kind
 
 
 @dataclass(frozen=True)
@@ -84,13 +68,13 @@ def check_training(trial: Trial, params: Any, key: Any, data: Any, batching: Bat
     goal = as_objective(trial.model, trial.loss)
     if goal.gradient is None:
         _check_differentiable(params)
-    if goal.gradient is not None:
-        _check_gradient(goal.gradient, params, _batch(data, batching.size, batching), key)
+    else:
+        _check_gradient(goal.gradient, params, _batch(data, batching.size), key)
     if isinstance(goal.function, Supervised):
         return _check_loss(trial.model, goal.function.loss, params, data, key)
-    names = _check_objective(goal, params, _batch(data, batching.size, batching), key)
+    names = _check_objective(goal, params, _batch(data, batching.size), key)
     if batching.rest:
-        rest = _check_objective(goal, params, _batch(data, batching.rest, batching), key)
+        rest = _check_objective(goal, params, _batch(data, batching.rest), key)
         require(
             rest == names,
             "loss",
@@ -101,7 +85,7 @@ def check_training(trial: Trial, params: Any, key: Any, data: Any, batching: Bat
     return None
 
 
-def _batch(data: Any, size: int, batching: Batching) -> Any:
+def _batch(data: Any, size: int) -> Any:
     """The shapes of a batch of this size."""
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), data
@@ -125,8 +109,8 @@ def _check_loss(model: Model, loss: Any, params: Any, data: Any, key: Any) -> An
     predictions = _applied(model).eval_shape(params, x, key)
     value = output_shapes("loss", loss, predictions, y)
     if not _is_floating_scalar(value):
-        rule = "return a floating scalar"
-        fail("loss", rule, _shown(value), SCALAR_REMEDY, error=ArgumentTypeError)
+        rule, remedy = "return a floating scalar", 'Reduce it with reduction="mean", or .mean().'
+        fail("loss", rule, _shown(value), remedy, error=ArgumentTypeError)
     return predictions
 
 
@@ -137,7 +121,7 @@ def _applied(model: Any, params: Any, x: Any, key: Any) -> Any:
 
 def _check_objective(goal: Objective, params: Any, batch: Any, key: Any) -> frozenset[str]:
     """Raise unless the objective gives a scalar and named scalars; return their names."""
-    value, scalars = output_shapes("loss", _called(goal), params, batch, key)
+    value, scalars = output_shapes("loss", _by_position(goal), params, batch, key)
     if not _is_floating_scalar(value):
         rule = "return a floating scalar, or one and a dict of scalars"
         fail("loss", rule, _shown(value), "Reduce it with .mean().", error=ArgumentTypeError)
@@ -154,14 +138,14 @@ def _check_objective(goal: Objective, params: Any, batch: Any, key: Any) -> froz
     return frozenset(scalars)
 
 
-def _called(goal: Objective) -> Callable[..., Any]:
-    return lambda params, batch, key: goal(params, batch, key=key)
+def _by_position(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` with its key as the third argument."""
+    return lambda params, batch, key: function(params, batch, key=key)
 
 
 def _check_gradient(gradient: Callable[..., Any], params: Any, batch: Any, key: Any) -> None:
     """Raise unless a gradient of one's own returns a result and a gradient like ``params``."""
-    given = lambda params, batch, key: gradient(params, batch, key=key)  # noqa: E731
-    result = output_shapes("value_and_grad", given, params, batch, key)
+    result = output_shapes("value_and_grad", _by_position(gradient), params, batch, key)
     good = isinstance(result, tuple | list) and len(result) == 2
     if good:
         value = result[0][0] if isinstance(result[0], tuple) else result[0]
@@ -173,7 +157,7 @@ def _check_gradient(gradient: Callable[..., Any], params: Any, batch: Any, key: 
 
 
 def _are_alike(gradient: Any, params: Any) -> bool:
-    """Whether a gradient has the structure and shapes of the parameters, and is floating."""
+    """True if a gradient has the structure and shapes of the parameters, and is floating."""
     got, want = named_leaves(gradient), named_leaves(params)
     return got.keys() == want.keys() and all(
         got[path].shape == leaf.shape and jnp.issubdtype(got[path].dtype, jnp.floating)
@@ -199,30 +183,47 @@ def check_update(optimizer: optax.GradientTransformation, params: Any) -> None:
         fail("optimizer", rule, got, remedy, error=ArgumentTypeError)
 
 
+def check_shown(eval_params: Any, optimizer: Any, params: Any, key: Any) -> None:
+    """Raise unless ``eval_params`` gives parameters like those of a state of these shapes."""
+    step: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    state = TrainState(params, jax.eval_shape(optimizer.init, params), key, step)
+    shown = output_shapes("eval_params", eval_params, state)
+    remedy = "Return parameters of the model from eval_params(state)."
+    check_like("eval_params", shown, params, remedy, finite=False)
+
+
 def check_evaluations(
-    trial: Trial, evaluation: Evaluation, params: Any, validation: Any
+    trial: Trial, evaluation: Evaluation | None, params: Any, validation: Any
 ) -> tuple[Any, dict[str, Any]]:
     """Raise unless model, objective and metrics fit the validation data.
 
     Returns:
       The shapes of the predictions, None where there are none, and those of a row.
     """
-    goal, predictions, row = as_objective(trial.model, trial.loss), None, {}
+    predictions: Any = None
+    row: dict[str, Any] = {}
+    if evaluation is None:
+        return predictions, row
+    goal = as_objective(trial.model, trial.loss)
     with inside("validation"):
         if isinstance(goal.function, Supervised):
             loss = goal.function.loss
             predictions = _check_loss(trial.model, loss, params, validation, None)
         else:
             names = _check_objective(goal, params, validation, None)
-            row = dict.fromkeys(names, jax.ShapeDtypeStruct((), jnp.float32))
+            row = dict.fromkeys(sorted(names), jax.ShapeDtypeStruct((), jnp.float32))
             if evaluation.metrics:
                 predictions = _applied(trial.model).eval_shape(params, validation[0], None)
+    taken = sorted(row.keys() & dict(evaluation.metrics).keys())
+    rule, remedy = "have names other than the objective's scalars", "Rename them."
+    require(not taken, "metrics", rule, taken, remedy)
     for name, metric in evaluation.metrics:
         value = output_shapes(f"metrics[{name!r}]", metric, predictions, validation[1])
         _check_metric(name, value)
         row[name] = value
-    if evaluation.stop is not None and evaluation.stop.metric in row:
-        _check_watched(evaluation.stop.metric, row[evaluation.stop.metric])
+    if evaluation.stop is not None and evaluation.stop.metric != "loss":
+        watched = check_choice("stop.metric", evaluation.stop.metric, ("loss", *row))
+        _check_watched(watched, row[watched])
     return predictions, row
 
 
@@ -232,15 +233,19 @@ def check_targets(trial: Trial, evaluation: Evaluation | None, predictions: Any,
     Args:
       trial: The trial.
       evaluation: The settings of evaluations where the data are validation data, or None.
-      predictions: The shapes of the predictions, or None for an objective of other data.
+      predictions: The predictions, or their shapes; None for an objective of other data.
       data: Inputs and targets.
     """
+    if predictions is not None:
+        for function in judges(trial, evaluation):
+            check_values(function, predictions, data[1])
+
+
+def judges(trial: Trial, evaluation: Evaluation | None) -> list[Callable[..., Any]]:
+    """The functions that compare predictions with targets: a loss and the metrics."""
     loss = loss_of(trial.loss)
-    if predictions is None or loss is None:
-        return
     metrics = () if evaluation is None else evaluation.metrics
-    for function in (loss, *(metric for _, metric in metrics)):
-        check_values(function, predictions, data[1])
+    return [*([] if loss is None else [loss]), *(metric for _, metric in metrics)]
 
 
 def _check_metric(name: str, value: Any) -> None:
@@ -286,7 +291,7 @@ def output_shapes(argument: str, function: Callable[..., Any], *args: Any) -> An
 
 
 def _is_floating_scalar(value: Any) -> bool:
-    """Whether a shape is that of one floating number."""
+    """True if a shape is that of one floating number."""
     return getattr(value, "shape", None) == () and jnp.issubdtype(value.dtype, jnp.floating)
 
 

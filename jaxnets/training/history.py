@@ -1,8 +1,8 @@
-"""What a run recorded, as plain NumPy arrays."""
+"""The records of a run as plain NumPy arrays, and tables of them."""
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from jaxnets.errors import named
 from jaxnets.files.whole import write_whole
+from jaxnets.training.columns import Columns, own_columns
 
-__all__ = ["History", "html_table", "write_csv"]
+__all__ = ["History", "html_table", "of_members", "rows_of", "write_csv"]
 
 LEADING = ("step", "epoch", "loss")
 """The columns that stand first."""
@@ -45,7 +46,7 @@ class History(dict[str, np.ndarray]):
     def _repr_html_(self) -> str:
         if any(column.ndim > 1 for column in self.values()):
             return f"<code>{self!r}</code>"
-        return html_table(self, zip(*(column.tolist() for column in self.values()), strict=True))
+        return html_table(self)
 
     @named("History.to_csv")
     def to_csv(self, path: str | PathLike[str]) -> None:
@@ -67,17 +68,35 @@ class History(dict[str, np.ndarray]):
                 name: column.reshape(members * records, *column.shape[2:])
                 for name, column in {"member": numbers, **wide}.items()
             }
-        write_csv(path, columns, zip(*(c.tolist() for c in columns.values()), strict=True))
+        write_csv(path, columns)
 
 
-def write_csv(
-    path: str | PathLike[str], names: Iterable[str], rows: Iterable[Iterable[Any]]
-) -> None:
+def of_members(columns: Columns, last: np.ndarray) -> History:
+    """Records with the members first, and NaN beyond the last step of each."""
+    if not columns:
+        return History({})
+    beyond = columns["step"] > last[:, None]
+
+    def masked(column: np.ndarray) -> np.ndarray:
+        own = np.moveaxis(column[:, : len(last)], 1, 0)
+        if not beyond.any():  # then the dtype stays
+            return own
+        return np.where(beyond.reshape(*beyond.shape, *(1,) * (own.ndim - 2)), np.nan, own)
+
+    return History(own_columns(masked, columns))
+
+
+def rows_of(columns: Mapping[str, np.ndarray]) -> list[tuple[Any, ...]]:
+    """The rows of a table as Python's numbers and texts."""
+    return list(zip(*(column.tolist() for column in columns.values()), strict=True))
+
+
+def write_csv(path: str | PathLike[str], columns: Mapping[str, np.ndarray]) -> None:
     """Write a header and rows, whole or not at all."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(names)
-    writer.writerows(rows)
+    writer.writerow(columns)
+    writer.writerows(rows_of(columns))
     content = text.getvalue().encode()
     write_whole(path, lambda file: file.write(content), example="history.csv")
 
@@ -86,10 +105,10 @@ MOST_ROWS = 10
 """Rows that a notebook shows at the beginning, and again at the end."""
 
 
-def html_table(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def html_table(columns: Mapping[str, np.ndarray]) -> str:
     """A table for a notebook, without its middle if it is long."""
-    head = "".join(f"<th>{name}</th>" for name in names)
-    body = ["".join(f"<td>{_shown(cell)}</td>" for cell in row) for row in rows]
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = ["".join(f"<td>{_shown(cell)}</td>" for cell in row) for row in rows_of(columns)]
     if len(body) > 2 * MOST_ROWS:
         body = [*body[:MOST_ROWS], f"<td>... {len(body)} rows</td>", *body[-MOST_ROWS:]]
     lines = "".join(f"<tr>{row}</tr>" for row in body)

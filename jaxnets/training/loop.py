@@ -14,8 +14,10 @@ them, and a call that asks for none compiles and returns at once. The step, of o
 many in lockstep, is the caller's.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -43,7 +45,8 @@ PAGE = 32
 so few bytes into one native call on a CPU, several times as fast as a loop over a large table."""
 
 
-class Schedule(NamedTuple):
+@dataclass(frozen=True)
+class Schedule:
     """When things happen in a run; fixed when it is compiled.
 
     Attributes:
@@ -58,7 +61,7 @@ class Schedule(NamedTuple):
     evaluate_every: int
     capacity: int
 
-    @property
+    @functools.cached_property
     def longest_chunk(self) -> int:
         """Steps whose records are sure to fit one chunk."""
         return self.capacity * min(self.record_every, self.evaluate_every or self.record_every)
@@ -95,12 +98,12 @@ def make_schedule(
 
 
 class Position(NamedTuple):
-    """Where a run stands between two chunks.
+    """The place where a run stands between two chunks.
 
     Attributes:
       state: The state after the last step made; its ``step`` counts the steps.
       judged: What the evaluations carry from one to the next, or None.
-      loss: The loss of the last step made, NaN before the first.
+      loss: The loss of the last step made; before the first it says nothing.
       order: The order of the examples in an epoch.
       epoch: The number of that epoch, -1 if there is no order yet.
     """
@@ -146,10 +149,8 @@ class Table(NamedTuple):
 
     def add(self, page: dict[str, Any], count: Any) -> "Table":
         """The table with ``count`` rows of a page more; the rest is written over by the next."""
-        columns = {
-            name: lax.dynamic_update_slice_in_dim(column, page[name], self.rows, axis=0)
-            for name, column in self.columns.items()
-        }
+        put = functools.partial(lax.dynamic_update_slice_in_dim, start_index=self.rows, axis=0)
+        columns = jax.tree.map(put, self.columns, page)
         return Table(columns, self.rows + jnp.asarray(count, jnp.int32))
 
 
@@ -218,8 +219,7 @@ def _train_page(schedule: Schedule, steps: Steps, chunk: Chunk, end: Any) -> Chu
     """Make the steps of one page and record what is due of them."""
     (state, _, loss, order, _), every = chunk.position, schedule.record_every
     at = state.step
-    length = PAGE if every == 1 else 1
-    empty = _zeros(length, jax.eval_shape(steps.advance, state, order)[1])
+    empty = _zeros(PAGE if every == 1 else 1, jax.eval_shape(steps.advance, state, order)[1])
     carry = (state, loss, chunk.finite, empty)
 
     def full_batches() -> Any:
@@ -267,10 +267,9 @@ def _noted(metrics: dict[str, Any], loss: Any, finite: Any) -> tuple[Any, Any]:
 
 
 def _put(page: dict[str, Any], row: Any, metrics: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: lax.dynamic_update_index_in_dim(column, metrics[name], row, axis=0)
-        for name, column in page.items()
-    }
+    put = functools.partial(lax.dynamic_update_index_in_dim, index=row, axis=0)
+    with_row: dict[str, Any] = jax.tree.map(put, page, metrics)
+    return with_row
 
 
 def _zeros(rows: int, row: dict[str, Any]) -> dict[str, jax.Array]:
@@ -282,19 +281,16 @@ def _evaluated(schedule: Schedule, steps: Steps, chunk: Chunk) -> Chunk:
     evaluate = steps.evaluate
     if evaluate is None:
         return chunk
-    before, position = chunk, chunk.position
+    position = chunk.position
 
     def evaluated() -> Chunk:
         row, judged, going = evaluate(position.state, position.judged)
-        page = {name: value[None] for name, value in row.items()}
-        return before._replace(
-            position=position._replace(judged=judged),
-            going=going,
-            evaluations=before.evaluations.add(page, 1),
-        )
+        evaluations = chunk.evaluations.add(jax.tree.map(lambda value: value[None], row), 1)
+        after = position._replace(judged=judged)
+        return chunk._replace(position=after, going=going, evaluations=evaluations)
 
     due = position.state.step % schedule.evaluate_every == 0
-    after: Chunk = lax.cond(due, evaluated, lambda: before)
+    after: Chunk = lax.cond(due, evaluated, lambda: chunk)
     return after
 
 

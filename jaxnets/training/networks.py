@@ -19,6 +19,7 @@ __all__ = [
     "moved",
     "number",
     "per_network",
+    "stacked",
     "stayed_finite",
     "weakly_typed",
 ]
@@ -59,19 +60,26 @@ def moved(tree: Any, source: int, target: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, source, target), tree)
 
 
+def stacked(shapes: Any, *members: int) -> Any:
+    """The shapes of many networks, with the members first, from those of one."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), shapes
+    )
+
+
 def chosen(flag: jax.Array, new: Any, old: Any) -> Any:
     """The new arrays if flagged, else the old ones."""
     return jax.tree.map(lambda a, b: jnp.where(flag, a, b), new, old)
 
 
 def all_equal(one: Any, other: Any) -> jax.Array:
-    """Whether all numbers of two pytrees are equal."""
+    """True if all numbers of two pytrees are equal."""
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return _all([(a == b).all() for a, b in pairs])
 
 
 def stayed_finite(before: TrainState, after: TrainState) -> jax.Array:
-    """Whether no number of parameters and optimizer state has stopped being finite.
+    """True if no number of parameters and optimizer state has stopped being finite.
 
     Some optimizers start from infinities of their own.
     """

@@ -1,11 +1,12 @@
 """The objective: what a run minimises, and what is recorded of it."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from jaxnets.errors import check_callable, public
+from jaxnets.errors import ArgumentTypeError, check_callable, fail, public
 from jaxnets.model import Loss, Model, Params
 
 __all__ = ["Objective", "Scalars", "Supervised", "as_objective", "loss_of", "objective"]
@@ -56,7 +57,9 @@ class Objective:
 
 
 def _with_scalars(result: Any) -> tuple[jax.Array, Scalars]:
-    value, scalars = result if isinstance(result, tuple) else (result, {})
+    # Anything else is not a scalar either, and is named as such.
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    value, scalars = result if is_pair else (result, {})
     return value, scalars
 
 
@@ -112,7 +115,7 @@ def objective(
       An `Objective`.
 
     Raises:
-      TypeError: If an argument is no function.
+      TypeError: If an argument is no function, or one of other arguments.
 
     Example:
       A regression with weight decay, whose two parts are recorded:
@@ -131,10 +134,24 @@ def objective(
     """
     example = "Pass a function f(params, batch, *, key) -> value."
     check_callable("function", function, example)
+    check_signature("function", function, example)
     if value_and_grad is not None:
         remedy = "Pass a function g(params, batch, *, key) -> (value, gradient)."
         check_callable("value_and_grad", value_and_grad, remedy)
     return Objective(function, value_and_grad)
+
+
+def check_signature(argument: str, function: Any, remedy: str) -> None:
+    """Raise unless a function takes ``(params, batch, *, key)``."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # of a function in C
+        return
+    try:
+        signature.bind(None, None, key=None)
+    except TypeError:
+        rule = "take (params, batch, *, key)"
+        fail(argument, rule, str(signature), remedy, error=ArgumentTypeError)
 
 
 def loss_of(objective: Loss | Objective) -> Loss | None:

@@ -22,23 +22,24 @@ from jaxnets.training.arguments import (
     check_compilable,
     check_evaluated,
     check_metrics,
-    check_stop,
     count_steps,
 )
 from jaxnets.training.batching import Batching, make_batching
-from jaxnets.training.evaluation import Evaluation, Stop
+from jaxnets.training.evaluation import Evaluation, Stop, check_stop
 from jaxnets.training.fitting import (
     check_evaluations,
     check_made,
+    check_shown,
     check_targets,
     check_training,
     check_update,
 )
-from jaxnets.training.inputs import example_input, load_data
+from jaxnets.training.inputs import Seen, example_input, load_data
 from jaxnets.training.loop import MOST_STEPS, make_schedule
-from jaxnets.training.networks import Axis
+from jaxnets.training.networks import Axis, stacked
 from jaxnets.training.objective import loss_of
-from jaxnets.training.program import Build, EvalParams, Program, Trial
+from jaxnets.training.program import EvalParams, Program
+from jaxnets.training.trial import Build, Trial
 
 __all__ = ["Members", "Plan", "Settings", "Task", "prepare"]
 
@@ -65,19 +66,14 @@ class Settings(NamedTuple):
 
 
 class Members(NamedTuple):
-    """The members of a sweep.
-
-    Attributes:
-      total: Their number.
-      most: Members in lockstep at most, or None.
-    """
+    """The members of a sweep: ``total`` of them, ``most`` in lockstep unless that is None."""
 
     total: int
     most: int | None
 
 
 class Plan(NamedTuple):
-    """What a run is, without its numbers.
+    """All that is known of a run before its numbers.
 
     Attributes:
       program: What is compiled.
@@ -88,6 +84,7 @@ class Plan(NamedTuple):
       predictions: The shapes of the predictions of the training and the validation inputs; None
         where there are none.
       tables: The shapes of the records and of the evaluations of a chunk.
+      seen: Data whose targets were found good.
     """
 
     program: Program
@@ -97,6 +94,7 @@ class Plan(NamedTuple):
     steps: int
     predictions: tuple[Any, Any]
     tables: tuple[Any, Any]
+    seen: Seen
 
 
 class Task(NamedTuple):
@@ -125,17 +123,17 @@ def shapes_of(arrays: Any) -> Shapes:
 
 
 class Request(NamedTuple):
-    """All that a plan depends on."""
+    """All that a plan depends on; ``data`` are those to learn from and those to evaluate on."""
 
     build: Build
     values: tuple[tuple[str, float], ...]
     settings: Settings
     types: tuple[type, ...]
     data: Shapes
-    validation: Shapes
     params: Shapes | None
     key: Any
     members: Members | None
+    floating: Any
 
 
 def prepare(
@@ -145,7 +143,6 @@ def prepare(
     data: Any,
     validation: Any,
     *,
-    supervised: bool,
     params: Any,
     key: jax.Array,
     members: Members | None = None,
@@ -158,29 +155,29 @@ def prepare(
       settings: Arguments, not checked yet.
       data: Data as they were given.
       validation: The same to evaluate on, or None.
-      supervised: Whether a loss compares predictions with targets.
       params: Parameters of one network, or their shapes; None to make them for the data.
       key: A key of the run, or of one member.
       members: The members of a sweep; None for one network.
     """
+    supervised = loss_of(build(**values).loss) is not None
     if data is not None or supervised:
         data = load_data(data, pair=supervised)
     if validation is not None:
         validation = load_data(validation, argument="validation", pair=supervised)
-    if example_input(data) is not None:
+    if params is not None and example_input(data) is not None:
         params = None
-    settings = settings._replace(metrics=tuple(check_metrics(settings.metrics).items()))
+    if settings.metrics is not None:
+        settings = settings._replace(metrics=tuple(check_metrics(settings.metrics).items()))
     request = Request(
         build,
         tuple(values.items()),
         settings,
-        # Equal numbers of different types are not equal arguments: steps may be 1 but not True.
-        tuple(map(type, settings)),
-        shapes_of(data),
-        shapes_of(validation),
+        tuple(map(type, settings)),  # steps may be 1 but not True, though the two are equal
+        shapes_of((data, validation)),
         None if params is None else shapes_of(params),
         key.dtype,
         members,
+        jax.dtypes.canonicalize_dtype(float),
     )
     try:
         hash(request)
@@ -188,16 +185,19 @@ def prepare(
         plan = _plan.__wrapped__(request)
     else:
         plan = _plan(request)
-    check_targets(plan.trial, None, plan.predictions[0], data)
-    with inside("validation"):
-        check_targets(plan.trial, plan.program.evaluation, plan.predictions[1], validation)
+    leaves = jax.tree.leaves((data, validation))
+    if not plan.seen.holds(leaves):
+        check_targets(plan.trial, None, plan.predictions[0], data)
+        with inside("validation"):
+            check_targets(plan.trial, plan.program.evaluation, plan.predictions[1], validation)
+        plan.seen.add(leaves)
     return Task(plan, data, validation)
 
 
 @functools.lru_cache(maxsize=64)
 def _plan(request: Request) -> Plan:
     settings, members = request.settings, request.members
-    data, validation = request.data.unflatten(), request.validation.unflatten()
+    data, validation = request.data.unflatten()
     trial = request.build(**dict(request.values))
     check_compilable(trial, settings.eval_params)
     if request.values:
@@ -211,34 +211,31 @@ def _plan(request: Request) -> Plan:
     else:
         shapes = request.params.unflatten()
     predictions = check_training(trial, shapes, key, data, batching)
-    judged: Any = None
-    row: dict[str, Any] = {}
-    if evaluation is not None:
-        judged, row = check_evaluations(trial, evaluation, shapes, validation)
+    judged, row = check_evaluations(trial, evaluation, shapes, validation)
+    evaluation = None if evaluation is None else evaluation.directed()
     check_update(trial.optimizer, shapes)
+    if settings.eval_params is not None:
+        check_shown(settings.eval_params, trial.optimizer, shapes, key)
     axis, size = _layout(shapes, members)
     every = _evaluate_every(settings, evaluation, batching, seldom=members is not None)
     schedule = make_schedule(batching, settings.record_every, every, row, members=size)
-    norm = settings.record_gradient_norm
-    program = Program(request.build, schedule, evaluation, settings.eval_params, norm, axis)
+    norm, shown = settings.record_gradient_norm, settings.eval_params
+    program = Program(request.build, schedule, evaluation, shown, norm, axis)
     tables = _tables(program, request, shapes, size)
-    return Plan(program, trial, shapes, size, steps, (predictions, judged), tables)
+    return Plan(program, trial, shapes, size, steps, (predictions, judged), tables, Seen())
 
 
 def _tables(program: Program, request: Request, shapes: Any, size: int) -> tuple[Any, Any]:
     """The shapes of the tables that a chunk of the program fills."""
-    leading = () if program.members is None else (size,)
-
-    def each(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((*leading, *shape), dtype)
-
-    data, validation = request.data.unflatten(), request.validation.unflatten()
-    values = {name: each((), jax.dtypes.canonicalize_dtype(float)) for name, _ in request.values}
-    params = jax.tree.map(lambda leaf: each(leaf.shape, leaf.dtype), shapes)
-    x = example_input(data)
-    position = program.start.eval_shape(
-        each((), request.key), values, x, None if request.params is None else params
+    data, validation = request.data.unflatten()
+    number = jax.ShapeDtypeStruct((), request.floating)
+    one = (
+        jax.ShapeDtypeStruct((), request.key),
+        {name: number for name, _ in request.values},
+        None if request.params is None else shapes,
     )
+    key, values, params = one if program.members is None else stacked(one, size)
+    position = program.start.eval_shape(key, values, example_input(data), params)
     chunk = program.advance.eval_shape(position, values, data, validation, 0)
     return chunk.records.columns, chunk.evaluations.columns
 
@@ -250,17 +247,17 @@ def _check_settings(settings: Settings, data: Any) -> Batching:
     if settings.eval_params is not None:
         remedy = "Pass a function eval_params(state) -> params."
         check_callable("eval_params", settings.eval_params, remedy)
-    drop_last = check_flag("drop_last", settings.drop_last)
-    return make_batching(data, settings.batch_size, drop_last=drop_last)
+    check_flag("drop_last", settings.drop_last)
+    return make_batching(data, settings.batch_size, drop_last=settings.drop_last)
 
 
 def _evaluation(
     settings: Settings, validation: Any, batching: Batching, trial: Trial
 ) -> Evaluation | None:
     """The evaluation that the arguments ask for, or None."""
-    check_stop(settings.stop, Stop)
+    check_stop(settings.stop)
     stop = settings.stop if settings.stop is not None and settings.stop.watches else None
-    metrics = dict(settings.metrics or ())
+    metrics = settings.metrics or ()
     if validation is None:
         check_evaluated(metrics, stop, settings.validate_every)
     pair = isinstance(validation, tuple) and len(validation) == 2
@@ -268,10 +265,8 @@ def _evaluation(
     remedy = "Return them from the objective, as scalars."
     require(pair or not metrics, "metrics", rule, "other data", remedy)
     if settings.stop is not None and loss_of(trial.loss) is not None:
-        check_choice("stop.metric", settings.stop.metric, ("loss", *metrics))
-    if validation is None:
-        return None
-    return Evaluation(tuple(metrics.items()), batching.size, stop)
+        check_choice("stop.metric", settings.stop.metric, ("loss", *dict(metrics)))
+    return None if validation is None else Evaluation(metrics, batching.size, stop)
 
 
 def _evaluate_every(
@@ -288,7 +283,7 @@ def _evaluate_every(
 
 
 def _layout(shapes: Any, members: Members | None) -> tuple[Axis, int]:
-    """How networks go through the program: the members' axis, and how many in lockstep.
+    """The members' axis in the program, and the number of networks in lockstep.
 
     On a CPU small networks go in blocks that fit the cache, and large ones one after the other;
     elsewhere the batched products of ``vmap`` are the fastest.

@@ -1,16 +1,24 @@
 """The compiled program of a run: of one network, or of many in lockstep."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxnets.members_last import members_last
-from jaxnets.model import Loss, Model, Params
+from jaxnets.model import Params
 from jaxnets.training.compiled import compiled_method
-from jaxnets.training.evaluation import Evaluation, Judged, evaluate, judge, not_judged
+from jaxnets.training.evaluation import (
+    Evaluation,
+    Judged,
+    Stop,
+    evaluate,
+    judge,
+    not_judged,
+    predict,
+)
 from jaxnets.training.loop import Chunk, Position, Schedule, Steps, run_steps
 from jaxnets.training.networks import (
     STATE,
@@ -24,42 +32,11 @@ from jaxnets.training.networks import (
     stayed_finite,
     weakly_typed,
 )
-from jaxnets.training.objective import Objective, as_objective
+from jaxnets.training.objective import as_objective
 from jaxnets.training.step import TrainState, init_state, make_step
+from jaxnets.training.trial import Build
 
-__all__ = ["Build", "EvalParams", "Fixed", "Program", "Trial", "Values", "Watched"]
-
-
-class Trial(NamedTuple):
-    """What `fit` takes first.
-
-    Attributes:
-      model: The Model.
-      loss: What is minimised: a loss or an `objective`.
-      optimizer: How: an optax transformation.
-    """
-
-    model: Model
-    loss: Loss | Objective
-    optimizer: optax.GradientTransformation
-
-
-class Fixed(NamedTuple):
-    """A function of no hyperparameters that returns one trial; equal for equal trials."""
-
-    trial: Trial
-
-    def __call__(self, **values: Any) -> Trial:
-        """The trial."""
-        return self.trial
-
-
-class Build(Protocol):
-    """``build(**hyperparameters) -> Trial``."""
-
-    def __call__(self, **values: Any) -> Trial:
-        """The trial of these hyperparameters."""
-        ...
+__all__ = ["EvalParams", "Program", "Values", "Watched"]
 
 
 EvalParams = Callable[[TrainState], Params]
@@ -70,7 +47,7 @@ Values = dict[str, Any]
 
 
 class Watched(NamedTuple):
-    """What the evaluations of a run carry from one to the next.
+    """The verdicts and parameters that a run's evaluations carry from one to the next.
 
     Attributes:
       judged: The verdict, one per network.
@@ -83,7 +60,8 @@ class Watched(NamedTuple):
     kept: Any
 
 
-class Program(NamedTuple):
+@dataclass(frozen=True)
+class Program:
     """All that is fixed when a run is compiled; runs with an equal Program share the code.
 
     Its methods are compiled. Data are arguments of theirs, so that they are neither copied into
@@ -108,7 +86,7 @@ class Program(NamedTuple):
 
     @compiled_method
     def start(self, keys: Any, values: Values, x: Any, params: Any) -> Position:
-        """Where a run stands before its first step."""
+        """The position of a run before its first step."""
 
         def start(key: Any, values: Values, params: Any) -> Any:
             model, _, optimizer = self.build(**values)
@@ -122,14 +100,14 @@ class Program(NamedTuple):
 
     @compiled_method
     def resume(self, state: TrainState, judged: Judged | None) -> Position:
-        """Where a run stands that goes on from a state, whose members are first."""
+        """The position of a run that goes on from a state, whose members are first."""
         params, opt_state = moved((state.params, state.opt_state), 0, number(self.members))
         return self._position(state._replace(params=params, opt_state=opt_state), judged)
 
     def _position(self, state: TrainState, judged: Judged | None) -> Position:
-        """Where a run stands that goes on from ``state`` with a verdict, if there was one."""
+        """The position of a run that goes on from ``state``, and a verdict if there was one."""
         watched = None
-        if self.evaluation is not None and self.evaluation.stop is not None:
+        if self.stop is not None:
             if judged is None:
                 judged = self._each(lambda one: not_judged(self._shown(one)), STATE)(state)
             first = members_first(self.members, state)
@@ -139,7 +117,7 @@ class Program(NamedTuple):
         if self.schedule.batching.shuffled:
             shape = jax.eval_shape(self._draw, state, 0)
             order = jnp.zeros(shape.shape, shape.dtype)
-        loss = jnp.full(state.key.shape, jnp.nan)
+        loss = jnp.zeros(state.key.shape)
         return Position(state, watched, loss, order, jnp.array(-1, jnp.int32))
 
     @compiled_method
@@ -197,11 +175,12 @@ class Program(NamedTuple):
         """The evaluation of every network, the verdict on it and whether any goes on."""
         shown = self._each(self._shown, STATE)(state)
         row = self._evaluated(shown, values, state.key, validation)
-        if watched is None:
+        stop = self.stop
+        if watched is None or stop is None:
             return row, None, jnp.array(True)
 
         def judged(row: Any, params: Params, old: Judged) -> Judged:
-            new = judge(self._settings.stop, row, params, state.step, old)
+            new = judge(stop, row, params, state.step, old)
             result: Judged = chosen(old.stopped_at < 0, new, old)
             return result
 
@@ -217,10 +196,21 @@ class Program(NamedTuple):
         """The evaluation of the parameters of a result, with the members first."""
         return self._evaluated(params, values, keys, validation)
 
+    @compiled_method
+    def predictions(self, params: Params, values: Values, x: Any) -> Any:
+        """The outputs of one network."""
+        size = cast(Evaluation, self.evaluation).slice_size
+
+        def one(params: Params, values: Values) -> Any:
+            return predict(self.build(**values).model, params, x, size)
+
+        return weakly_typed(one, 1)(params, values)
+
     def _evaluated(self, params: Params, values: Values, keys: Any, validation: Any) -> Any:
         def one(params: Params, values: Values) -> dict[str, jax.Array]:
             model, loss, _ = self.build(**values)
-            return evaluate(model, as_objective(model, loss), self._settings, params, validation)
+            evaluation = cast(Evaluation, self.evaluation)
+            return evaluate(model, as_objective(model, loss), evaluation, params, validation)
 
         typed = weakly_typed(one, 1)
         if self.members is None:
@@ -239,7 +229,7 @@ class Program(NamedTuple):
             state = state._replace(params=params, opt_state=opt_state)
         axis: Axis = None if self.members is None else "first"
         shown = per_network(axis, self._shown, STATE)(state)
-        if watched is not None and self._settings.stop.patience is not None:
+        if watched is not None and self.stop is not None and self.stop.patience is not None:
             best = watched.judged
             shown = self._each(chosen, 0, 0, 0)(best.step > 0, best.params, shown)
         return state, shown
@@ -271,7 +261,7 @@ class Program(NamedTuple):
 
     @compiled_method
     def failed(self, before: Position, after: Position, values: Values, data: Any) -> jax.Array:
-        """Whether one step ruined a network, by the rule of `TrainingDiverged`."""
+        """True if one step ruined a network, by the rule of `TrainingDiverged`."""
 
         def one(old: TrainState, new: TrainState, loss: Any, values: Values) -> jax.Array:
             look = weakly_typed(lambda values: self._look(old, values, data)[1], 0)
@@ -296,9 +286,9 @@ class Program(NamedTuple):
         return new._replace(state=state, judged=judged, loss=loss)
 
     @property
-    def _settings(self) -> Any:
-        """The settings of evaluations, where there are some."""
-        return self.evaluation
+    def stop(self) -> Stop | None:
+        """The early stop that watches the evaluations, or None."""
+        return None if self.evaluation is None else self.evaluation.stop
 
     def _each(self, function: Callable[..., Any], *in_axes: Any, out_axes: Any = 0) -> Any:
         return per_network(self.members, function, *in_axes, out_axes=out_axes)

@@ -19,34 +19,13 @@ from jaxnets.errors import (
     require,
 )
 from jaxnets.model import Model, Params
-from jaxnets.training.columns import SHARED
-from jaxnets.training.history import History, html_table, write_csv
+from jaxnets.training.history import History, html_table, rows_of, write_csv
 from jaxnets.training.step import TrainState
 
-__all__ = ["Fit", "Look", "Sweep", "wilson_interval"]
+__all__ = ["Fit", "Sweep", "wilson_interval"]
 
 Row = dict[str, Any]
 """A row of a table."""
-
-
-class Look(NamedTuple):
-    """What happened in a run since ``watch`` was called last.
-
-    Attributes:
-      step: Steps made so far.
-      steps: The step that the run ends before.
-      seconds: Wall time since it began to run.
-      history: The records since the last look.
-      validation: The evaluations since the last look.
-      params: The parameters that the result would have now.
-    """
-
-    step: int
-    steps: int
-    seconds: float
-    history: History
-    validation: History
-    params: Params
 
 
 class Fit(NamedTuple):
@@ -90,21 +69,29 @@ class Fit(NamedTuple):
 
     def table(self) -> list[Row]:
         """One row, as `Sweep.table` has it per member."""
+        return _table(self._columns())
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The columns of the table."""
         loss = self.history["loss"]
-        scores = {f"validation_{name}": value.tolist() for name, value in self.scores.items()}
-        last = float(loss[-1]) if len(loss) else math.nan
-        return [{"loss": last, **scores, "steps": int(self.state.step), "status": self.status}]
+        own = {
+            "loss": loss[-1] if len(loss) else math.nan,
+            **{f"validation_{name}": value for name, value in self.scores.items()},
+            "steps": self.state.step,
+            "status": self.status,
+        }
+        return {name: np.asarray(value)[None] for name, value in own.items()}
 
     @named("Fit.to_csv")
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write `table` under a header; ``history.to_csv`` writes the records."""
-        write_csv(path, self.table()[0], [row.values() for row in self.table()])
+        write_csv(path, self._columns())
 
     def __repr__(self) -> str:
         return _few_lines("Fit", self.table()[0], self.history, self.validation)
 
     def _repr_html_(self) -> str:
-        return html_table(self.table()[0], [row.values() for row in self.table()])
+        return html_table(self._columns())
 
 
 class Sweep(NamedTuple):
@@ -149,7 +136,11 @@ class Sweep(NamedTuple):
 
     def table(self) -> list[Row]:
         """One row per member: labels, last recorded loss, scores and how it ended."""
-        columns = {
+        return _table(self._columns())
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The columns of the table."""
+        return {
             **self.labels,
             "loss": self.last_losses(),
             **{f"validation_{name}": column for name, column in self.scores.items()},
@@ -157,14 +148,11 @@ class Sweep(NamedTuple):
             "stopped_at": self.stopped_at,
             "status": self.status,
         }
-        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     @named("Sweep.to_csv")
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write `table` under a header; ``history.to_csv`` writes the records."""
-        table = self.table()
-        write_csv(path, table[0], [row.values() for row in table])
+        write_csv(path, self._columns())
 
     def __repr__(self) -> str:
         statuses, counts = np.unique(self.status, return_counts=True)
@@ -174,8 +162,7 @@ class Sweep(NamedTuple):
         return _few_lines("Sweep", about, self.history, self.validation)
 
     def _repr_html_(self) -> str:
-        table = self.table()
-        return html_table(table[0], [row.values() for row in table])
+        return html_table(self._columns())
 
     def last_losses(self) -> np.ndarray:
         """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
@@ -188,25 +175,28 @@ class Sweep(NamedTuple):
         return losses
 
     @named("Sweep.best")
-    def best(self, column: str = "loss", mode: str = "min") -> int:
+    def best(self, column: str = "loss", mode: str | None = None) -> int:
         """The member with the best value in a column of the table, of those that stayed finite.
 
         Args:
           column: ``"loss"``, the last recorded one of the training data; or
             ``"validation_loss"``, or ``"validation_"`` and the name of a metric.
-          mode: ``"min"`` or ``"max"``, whichever is better.
+          mode: ``"min"`` or ``"max"``, whichever is better; of a loss it is ``"min"``.
 
         Raises:
-          ValueError: If there is no such column, if it holds more than a number per member, or if
-            it is finite for no member that has not diverged.
+          ValueError: If there is no such column, if it is that of a metric and no mode is given, if
+            it holds more than a number per member, or if it is finite for no member that has not
+            diverged.
         """
         check_choice("column", column, ["loss", *(f"validation_{name}" for name in self.scores)])
-        sign = 1.0 if check_choice("mode", mode, ("min", "max")) == "min" else -1.0
         own = column == "loss"
         values = self.last_losses() if own else self.scores[column.removeprefix("validation_")]
         each = jax.ShapeDtypeStruct(values.shape[1:], values.dtype)
         remedy = "Choose with sweep.scores, or reduce the metric with .mean()."
         require(values.ndim == 1, "column", "hold one number a member", each, remedy)
+        if mode is None and (own or column == "validation_loss"):
+            mode = "min"
+        sign = 1.0 if check_choice("mode", mode, ("min", "max")) == "min" else -1.0
         ranked = np.where((self.diverged_at < 0) & np.isfinite(values), sign * values, np.inf)
         remedy = "Lower the learning rates, or look at Sweep.table()."
         rule = "be finite for a member that has not diverged"
@@ -258,6 +248,10 @@ class Sweep(NamedTuple):
         return met.mean().item(), *wilson_interval(int(met.sum()), met.size)
 
 
+def _table(columns: dict[str, np.ndarray]) -> list[Row]:
+    return [dict(zip(columns, row, strict=True)) for row in rows_of(columns)]
+
+
 def _few_lines(kind: str, about: Row, history: History, validation: History) -> str:
     facts = ", ".join(
         f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
@@ -265,26 +259,6 @@ def _few_lines(kind: str, about: Row, history: History, validation: History) -> 
         if not isinstance(value, list)
     )
     return f"{kind}({facts}\n  history {history!r}\n  validation {validation!r})"
-
-
-def of_members(columns: dict[str, np.ndarray], last: np.ndarray) -> History:
-    """Records with the members first, and NaN beyond the last step of each."""
-    if not columns:
-        return History({})
-    beyond = columns["step"] > last[:, None]
-    members = {
-        name: _masked(np.moveaxis(column[:, : len(last)], 1, 0), beyond)
-        for name, column in columns.items()
-        if name not in SHARED
-    }
-    return History({**{name: columns[name] for name in SHARED}, **members})
-
-
-def _masked(column: np.ndarray, beyond: np.ndarray) -> np.ndarray:
-    """NaN in place of what is beyond; the dtype stays where nothing is."""
-    if not beyond.any():
-        return column
-    return np.where(beyond.reshape(*beyond.shape, *(1,) * (column.ndim - 2)), np.nan, column)
 
 
 NORMAL_95 = 1.959964

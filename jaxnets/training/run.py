@@ -1,11 +1,12 @@
 """A run that is ready: a program with its data, and networks in blocks that threads advance."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 import numpy as np
 
-from jaxnets.errors import fail
+from jaxnets.contracts.calls import reads_values
+from jaxnets.errors import fail, inside, require
 from jaxnets.model import Params
 from jaxnets.training.columns import (
     SHARED,
@@ -16,20 +17,22 @@ from jaxnets.training.columns import (
     no_rows,
     table_rows,
 )
+from jaxnets.training.fitting import check_targets, judges
 from jaxnets.training.inputs import example_input
-from jaxnets.training.loop import Chunk, Position
+from jaxnets.training.loop import MOST_STEPS, Chunk, Position
 from jaxnets.training.program import Program, Values
 from jaxnets.training.step import TrainState
 from jaxnets.training.threads import in_threads
+from jaxnets.training.trial import Trial
 
 __all__ = ["Block", "Progress", "Run"]
 
 ENDINGS = ("diverged", "target", "patience")
-"""Why a network ends by itself."""
+"""The reasons for which a network ends by itself."""
 
 
 class Block(NamedTuple):
-    """What is a network's own, or that of the members that are trained in lockstep.
+    """All that is a network's own, or that of the members that are trained in lockstep.
 
     Attributes:
       key: PRNG key; of members an array of keys.
@@ -47,7 +50,7 @@ class Block(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a run has come; what a checkpoint holds.
+    """The progress of a run, as a checkpoint holds it.
 
     Attributes:
       step: Steps made.
@@ -85,6 +88,7 @@ class Run(NamedTuple):
 
     Attributes:
       program: What is compiled.
+      trial: One trial, of the first hyperparameters.
       tables: The shapes of the records and of the evaluations of a chunk.
       blocks: The networks, in blocks of equal size.
       data: What they learn from, or None.
@@ -97,6 +101,7 @@ class Run(NamedTuple):
     """
 
     program: Program
+    trial: Trial
     tables: tuple[Any, Any]
     blocks: tuple[Block, ...]
     data: Any
@@ -109,33 +114,26 @@ class Run(NamedTuple):
 
     def start(self) -> Progress:
         """The run before its first step."""
-        positions = tuple(self._start(block) for block in self.blocks)
+        x, program = example_input(self.data), self.program
+        positions = tuple(
+            program.start(block.key, block.values, x, block.params)
+            if block.start is None
+            else program.resume(*block.start)
+            for block in self.blocks
+        )
         diverged_at = tuple(
             np.full(block.key.shape, block.diverged_at, np.int32) for block in self.blocks
         )
         members = sum(block.key.size for block in self.blocks) if self.many else None
-        history, evaluated = (
-            no_rows(table, self.program.members, members) for table in self.tables
-        )
-        if not self.program.schedule.evaluate_every:
+        history, evaluated = (no_rows(table, program.members, members) for table in self.tables)
+        if not program.schedule.evaluate_every:
             evaluated = {}
+        for before, none in ((self.history, history), (self.evaluated, evaluated)):
+            if before and before.keys() != none.keys():
+                _fail_recorded(before, none)
         return Progress(
-            self.first,
-            positions,
-            diverged_at,
-            _begun(self.history, history),
-            _begun(self.evaluated, evaluated),
+            self.first, positions, diverged_at, self.history or history, self.evaluated or evaluated
         )
-
-    def _start(self, block: Block) -> Position:
-        position: Position
-        if block.start is not None:
-            position = self.program.resume(*block.start)
-        else:
-            position = self.program.start(
-                block.key, block.values, example_input(self.data), block.params
-            )
-        return position
 
     def compile(self, progress: Progress) -> None:
         """Compile the program, by a chunk of no steps."""
@@ -155,7 +153,8 @@ class Run(NamedTuple):
                 return Stretch(position, diverged_at, {}, {})
             return self._stretch(self.blocks[number], position, diverged_at, progress.step, end)
 
-        stretches = in_threads(stretch, len(self.blocks))
+        count = len(self.blocks)
+        stretches = [stretch(0)] if count == 1 else in_threads(stretch, count)
         positions = tuple(one.position for one in stretches)
         return Progress(
             max(int(position.state.step) for position in positions),
@@ -179,7 +178,9 @@ class Run(NamedTuple):
         """
         chunk = self._advance(position, block, end)
         reached = int(chunk.position.state.step)
-        suspects = ~np.asarray(chunk.finite) & ~_over(position, diverged_at)
+        suspects = ~np.asarray(chunk.finite)
+        if suspects.any():
+            suspects &= ~_over(position, diverged_at)
         if suspects.any() and reached - at > 1:
             middle = (at + reached) // 2
             first = self._stretch(block, position, diverged_at, at, middle)
@@ -225,15 +226,51 @@ class Run(NamedTuple):
         # The loss first: a compiled function sorts the names.
         return {name: np.asarray(scores[name]) for name in ("loss", *scores)}
 
+    def check_steps(self) -> None:
+        """Raise if the run ends too late to count, or before a stop has anything to watch."""
+        steps, every = self.end - self.first, self.program.schedule.evaluate_every
+        if self.end > MOST_STEPS:
+            rule, remedy = f"end by step {MOST_STEPS}", "Go on from the params alone."
+            fail("steps", rule, f"{steps} after step {self.first}", remedy)
+        if every and self.program.stop is not None:
+            first = (self.first // every + 1) * every
+            rule = f"reach step {first}, where the first evaluation is made that stop watches"
+            remedy = f"Pass steps={first - self.first} or more, or validate_every=1."
+            require(first <= self.end, "steps", rule, str(steps), remedy)
+
+    def check_predictions(self, progress: Progress) -> None:
+        """Raise where predictions are not what loss and metrics take: logits, say."""
+        evaluation = self.program.evaluation
+        if evaluation is None or not any(map(reads_values, judges(self.trial, evaluation))):
+            return
+        params, values = self.program.outcome(progress.positions[0])[1], self.blocks[0].values
+        if self.program.members is not None:
+            params, values = jax.tree.map(lambda leaf: leaf[0], (params, values))
+        predictions = self.program.predictions(params, values, self.validation[0])
+        # Those of a run that diverges mean nothing anyway.
+        if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(predictions)):
+            with inside("validation"):
+                check_targets(self.trial, evaluation, predictions, self.validation)
+
+    def unjudged(self, progress: Progress) -> bool:
+        """True if an early stop found nothing but NaN for a network that did not diverge."""
+        if not len(progress.validation.get("step", ())):
+            return False
+        return any(
+            bool(((np.asarray(position.judged.judged.step) == 0) & (diverged_at < 0)).any())
+            for position, diverged_at in zip(progress.positions, progress.diverged_at, strict=True)
+            if position.judged is not None
+        )
+
     def ended(self, progress: Progress) -> str:
-        """Why the run ends before its last step; empty if it goes on."""
+        """The reason why the run ends before its last step; empty if it goes on."""
         blocks = zip(progress.positions, progress.diverged_at, strict=True)
         if not all(_over(*block).all() for block in blocks):
             return ""
         return "stopped" if self.many else self.statuses(progress, "")[0]
 
     def statuses(self, progress: Progress, status: str) -> list[str]:
-        """Why each network ended: its own reason, or else that of the whole run."""
+        """The reason why each network ended: its own, or else that of the whole run."""
         found: list[str] = []
         for position, diverged_at in zip(progress.positions, progress.diverged_at, strict=True):
             stopped = reached = np.zeros(diverged_at.shape, bool)
@@ -245,17 +282,15 @@ class Run(NamedTuple):
         return found
 
 
-def _begun(before: Columns, none: Columns) -> Columns:
-    """The columns of the run that this one goes on from, or those without a row."""
-    if before and before.keys() != none.keys():
-        names, got = (sorted(columns.keys() - {*SHARED}) for columns in (none, before))
-        remedy = "Record the same, or go on from its state alone: start=result.state."
-        fail("start", f"have recorded what this run does, {names}", str(got), remedy)
-    return before or none
+def _fail_recorded(before: Columns, none: Columns) -> NoReturn:
+    """Raise the error of a run that goes on from one with other columns."""
+    names, got = (sorted(columns.keys() - {*SHARED}) for columns in (none, before))
+    remedy = "Record the same, or go on from its state alone: start=result.state."
+    fail("start", f"have recorded what this run does, {names}", str(got), remedy)
 
 
 def _over(position: Position, diverged_at: np.ndarray) -> np.ndarray:
-    """Whether each network has ended by itself."""
+    """True for each network that has ended by itself."""
     over = diverged_at >= 0
     if position.judged is not None:
         over = over | (np.asarray(position.judged.judged.stopped_at) >= 0)

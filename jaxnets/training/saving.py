@@ -1,4 +1,4 @@
-"""What a run leaves in its checkpoints, and how it is taken up again."""
+"""The checkpoints of a run: saving it, and taking it up again."""
 
 import os
 import platform
@@ -18,7 +18,6 @@ from jax.extend import core
 from jaxnets.errors import describe, fail, require
 from jaxnets.files.checkpoint import MACHINE, PROGRAM, Checkpoint, CheckpointStore
 from jaxnets.paths import described, named_leaves
-from jaxnets.training.loop import MOST_STEPS
 from jaxnets.training.run import Progress, Run
 
 __all__ = ["Saver", "open_saver"]
@@ -28,27 +27,23 @@ MOST_SHOWN = 8
 
 
 class Saver:
-    """Saves a run when that is due; without a store it does nothing."""
+    """Saves a run when that is due."""
 
     def __init__(
-        self,
-        store: CheckpointStore | None,
-        checkpoint: Checkpoint | None,
-        run: Run,
-        start: Progress,
+        self, store: CheckpointStore, checkpoint: Checkpoint, run: Run, start: Progress
     ) -> None:
         self._store = store
-        self._every_steps = checkpoint and checkpoint.every_steps
-        self._every_seconds = checkpoint and checkpoint.every_seconds
-        self._identity = {} if store is None else identity(run, start)
+        self._every_steps = checkpoint.every_steps
+        self._every_seconds = checkpoint.every_seconds
+        self._identity = identity(run, start)
         self._start = start
         self._end = run.end
         self._saved_step = -1
         self._saved_at = time.monotonic()
 
     def resumed(self) -> Progress:
-        """Where the newest checkpoint of this run stands, or the start if there is none."""
-        saved = self._store.latest(self._identity) if self._store is not None else None
+        """The progress in the newest checkpoint of this run, or the start if there is none."""
+        saved = self._store.latest(self._identity)
         if saved is None:
             return self._start
         require(
@@ -68,16 +63,14 @@ class Saver:
         )
         return progress._replace(step=saved.step, positions=positions)
 
-    def next_save(self, at: int) -> int:
-        """The next step at which a save is due for its number."""
+    def cut(self, progress: Progress, end: int) -> int:
+        """The end of the next chunk, or the step before it at which a save is due."""
         if not self._every_steps:
-            return MOST_STEPS
-        return (at // self._every_steps + 1) * self._every_steps
+            return end
+        return min(end, (progress.step // self._every_steps + 1) * self._every_steps)
 
     def save_if_due(self, progress: Progress) -> None:
         """Save if the steps or the seconds since the last save have passed; warn if that fails."""
-        if self._store is None:
-            return
         waited = time.monotonic() - self._saved_at
         by_steps = self._every_steps and progress.step % self._every_steps == 0
         if not (by_steps or (self._every_seconds and waited >= self._every_seconds)):
@@ -90,7 +83,7 @@ class Saver:
 
     def save(self, progress: Progress) -> None:
         """Save, unless this very step is saved already."""
-        if self._store is None or progress.step == self._saved_step:
+        if progress.step == self._saved_step:
             return
         kept = named_leaves(_saved_part(progress))
         arrays = {name: as_array(leaf) for name, leaf in kept.items()}
@@ -99,13 +92,8 @@ class Saver:
 
 
 @contextmanager
-def open_saver(
-    function: str, checkpoint: Checkpoint | None, run: Run, start: Progress
-) -> Iterator[Saver]:
+def open_saver(function: str, checkpoint: Checkpoint, run: Run, start: Progress) -> Iterator[Saver]:
     """A `Saver` for a run that is before its first step."""
-    if checkpoint is None:
-        yield Saver(None, None, run, start)
-        return
     if len(named_leaves(start)) < len(jax.tree.leaves(start)):
         rule = "be of a model whose parameters have a path each"
         remedy = "Use names without a slash."
@@ -122,16 +110,19 @@ def _saved_part(progress: Progress) -> Progress:
 
 
 def identity(run: Run, start: Progress) -> dict[str, str]:
-    """What must be equal for a run to be the same run, as texts by path."""
+    """All that must be equal for a run to be the same run, as texts by path."""
     program, block = run.program, run.blocks[0]
     schedule, position = program.schedule, start.positions[0]
-    stop = program.evaluation.stop if program.evaluation is not None else None
+    stop = program.stop
     examples = {"data": _pair(run.data), "validation": _pair(run.validation)}
     given = [(one.key, one.params, one.values, one.start) for one in run.blocks]
     keys, params, values, begun = zip(*given, strict=True)
-    drawn_from = {"keys" if run.many else "key": keys, "going on from": begun}
+    drawn_from = {
+        "keys" if run.many else "key": keys,
+        "going on from": begun,
+        **{f"hyperparameters/{name}": [one[name] for one in values] for name in values[0]},
+    }
     started = {} if params[0] is None else jax.tree.map(_checksum, *params)
-    hyperparameters = jax.tree.map(lambda *leaves: np.stack(leaves), *values)
     traced = jax.make_jaxpr(program.advance)(position, block.values, run.data, run.validation, 0)
     return {
         **described({"params": position.state.params, "opt_state": position.state.opt_state}),
@@ -141,10 +132,6 @@ def identity(run: Run, start: Progress) -> dict[str, str]:
         },
         **{name: _values(*jax.tree.leaves(leaf)) for name, leaf in drawn_from.items()},
         **named_leaves({"start": started}),
-        **{
-            name: _values(leaf)
-            for name, leaf in named_leaves({"hyperparameters": hyperparameters}).items()
-        },
         "batch_size": str(schedule.batching.size),
         "steps in an epoch": str(schedule.batching.per_epoch),
         "record_every": str(schedule.record_every),

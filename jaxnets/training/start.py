@@ -9,9 +9,9 @@ import optax
 
 from jaxnets.errors import ArgumentTypeError, describe, fail, require
 from jaxnets.training.arguments import typed_keys
-from jaxnets.training.columns import SHARED, Columns
-from jaxnets.training.fitting import check_like
-from jaxnets.training.inputs import check_finite_params
+from jaxnets.training.columns import Columns, own_columns
+from jaxnets.training.inputs import check_finite_params, check_like
+from jaxnets.training.networks import stacked
 from jaxnets.training.results import Fit, Sweep
 from jaxnets.training.step import TrainState
 
@@ -19,7 +19,7 @@ __all__ = ["Start", "begun", "check_start"]
 
 
 class Start(NamedTuple):
-    """What a run goes on from.
+    """The end of an earlier run, to go on from.
 
     Attributes:
       state: The state.
@@ -36,10 +36,8 @@ class Start(NamedTuple):
     diverged_at: np.ndarray
 
 
-def begun(start: Any, result: type[Fit] | type[Sweep], key: Any, params: Any) -> Start | None:
-    """What ``start`` stands for, a result of the given type or a state; None for None."""
-    if start is None:
-        return None
+def begun(start: Any, result: type[Fit] | type[Sweep], key: Any, params: Any) -> Start:
+    """The `Start` in a result of the given type or in a state."""
     if not isinstance(start, result | TrainState):
         rule = f"be a {result.__name__} or a TrainState"
         remedy = f"Pass what jn.{result.__name__.lower()} returned, or its state."
@@ -55,7 +53,11 @@ def begun(start: Any, result: type[Fit] | type[Sweep], key: Any, params: Any) ->
         return Start(state, None, {}, {}, np.full(state.key.shape, -1))
     if isinstance(start, Fit):
         return Start(state, start.judged, {**start.history}, {**start.validation}, np.array(-1))
-    history, validation = _rows(start.history), _rows(start.validation)
+    # Here the records come first, then the members.
+    history, validation = (
+        own_columns(lambda column: np.moveaxis(column, 0, 1), columns)
+        for columns in (start.history, start.validation)
+    )
     return Start(state, start.judged, history, validation, start.diverged_at)
 
 
@@ -65,14 +67,6 @@ def _with_typed_key(state: TrainState) -> TrainState:
         remedy = "Make it with jn.init_state."
         fail("start", "have a PRNG key", describe(state.key), remedy, error=ArgumentTypeError)
     return state._replace(key=key)
-
-
-def _rows(history: dict[str, np.ndarray]) -> Columns:
-    """The columns of a history of members with the records first."""
-    return {
-        name: column if name in SHARED else np.moveaxis(column, 0, 1)
-        for name, column in history.items()
-    }
 
 
 def check_start(
@@ -85,9 +79,7 @@ def check_start(
         rule = f"have the {members} members of the keys and hyperparameters"
         remedy = "Pass the hyperparameters of the sweep that it is the result of."
         require(shape == (members,), "start", rule, f"{shape[0] if shape else 1}", remedy)
-        expected = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((members, *leaf.shape), leaf.dtype), expected
-        )
+        expected = stacked(expected, members)
     got = {"params": start.state.params, "opt_state": start.state.opt_state}
     remedy = "Pass a result of the same model and optimizer, or only its params."
     check_like("start", got, expected, remedy, finite=False)
@@ -97,3 +89,6 @@ def check_start(
     rule = "be of this model and optimizer"
     require(same, "start", rule, "a state of another structure", remedy)
     require(jnp.ndim(start.state.step) == 0, "start", "have one step", start.state.step, remedy)
+    step = np.asarray(start.state.step)
+    good = np.issubdtype(step.dtype, np.integer) and step >= 0
+    require(good, "start", "have a whole number of at least 0 as its step", str(step), remedy)

@@ -2,8 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,35 +14,36 @@ from jaxnets.errors import (
     check_callable,
     check_hashable,
     check_integer,
-    describe,
     fail,
     public,
 )
 from jaxnets.files.checkpoint import Checkpoint
-from jaxnets.model import Model, Params
+from jaxnets.model import Params
 from jaxnets.training.arguments import (
     check_hyperparameters,
     check_not_traced,
     check_takes,
-    check_trial,
     many_keys,
 )
 from jaxnets.training.columns import filled_up, joined
 from jaxnets.training.evaluation import Metric, Stop
-from jaxnets.training.fitting import check_like
-from jaxnets.training.looking import Outlook, drive
-from jaxnets.training.objective import loss_of
+from jaxnets.training.history import of_members
+from jaxnets.training.host import Host, Look, Outlook
+from jaxnets.training.inputs import check_like, moves_data
+from jaxnets.training.networks import stacked
 from jaxnets.training.prepare import Members, Settings, Task, prepare
-from jaxnets.training.program import Build, EvalParams, Fixed, Trial
-from jaxnets.training.results import Look, Sweep, of_members
+from jaxnets.training.program import EvalParams
+from jaxnets.training.results import Sweep
 from jaxnets.training.run import Block, Progress, Run
 from jaxnets.training.start import Start, begun, check_start
 from jaxnets.training.step import TrainState
+from jaxnets.training.trial import Build, Built, Fixed, Trial, as_trial
 
 __all__ = ["sweep"]
 
 
 @public
+@moves_data
 def sweep(
     trial: Trial | tuple[Any, Any, Any] | Callable[..., tuple[Any, Any, Any]],
     data: Any,
@@ -84,7 +85,8 @@ def sweep(
       hyperparameters: Numbers to combine, by argument name of ``trial``. They reach it in float32
         at least and take the type of what they meet, as Python numbers do.
       batch_size: As in `fit`; every member has a permutation of its own.
-      start: A `Sweep`, or the state of one, to go on from; without ``keys``.
+      start: A `Sweep`, or the state of one, to go on from; without ``keys``. A `Sweep` has the
+        hyperparameters too.
       params: Parameters to start from, stacked, ``[keys, ...]``, instead of drawing them.
       validation: Data to evaluate every member on: at the end, and when ``validate_every`` or
         ``stop`` asks for it.
@@ -127,8 +129,10 @@ def sweep(
     outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
     outlook.check()
     values = check_hyperparameters(hyperparameters)
-    build, supervised = _built(trial, values)
-    went = begun(start, Sweep, keys, params)
+    # A sweep to go on from has its hyperparameters: they need not be given again.
+    had = _values(start.labels, 0) if isinstance(start, Sweep) else {}
+    build = _built(trial, values or had)
+    went = None if start is None else begun(start, Sweep, keys, params)
     labels = _labels(start, keys, values)
     if batch_members is not None:
         batch_members = check_integer("batch_members", batch_members, minimum=1)
@@ -151,51 +155,28 @@ def sweep(
         ),
         data,
         validation,
-        supervised=supervised,
         params=jax.tree.map(_of_one, one),
         key=seeds,
         members=Members(len(labels["seed"]), batch_members),
     )
     run = _run(task, seeds, labels, params, went)
-    found, _ = drive("sweep", run, outlook, functools.partial(_result, run, build, labels))
-    return found
+    result = functools.partial(_result, run, build, labels)
+    return Host(run, outlook, result).drive("sweep")[0]
 
 
-class Built(NamedTuple):
-    """A function of hyperparameters that returns a trial; equal for equal functions."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, **values: Any) -> Trial:
-        """The trial of these hyperparameters."""
-        return _checked(self.function(**values))
-
-
-def _built(trial: Any, values: Mapping[str, np.ndarray]) -> tuple[Fixed | Built, bool]:
-    """The function that makes a trial from hyperparameters, and whether a loss compares targets."""
+def _built(trial: Any, values: Mapping[str, Any]) -> Fixed | Built:
+    """The function that makes a trial from hyperparameters."""
     if isinstance(trial, tuple | list):
         if values:
             rule = "be a function of the hyperparameters"
             remedy = "Pass lambda learning_rate: (model, loss, optax.sgd(learning_rate))."
             fail("trial", rule, "a trial that takes none", remedy, error=ArgumentTypeError)
-        fixed = _checked(trial)
-        return Fixed(fixed), loss_of(fixed.loss) is not None
+        return Fixed(as_trial(trial))
     remedy = "Pass (model, loss, optimizer), or a function that returns them."
     check_callable("trial", trial, remedy)
     check_hashable("trial", trial)
     check_takes(trial, values)
-    build = Built(trial)
-    first = build(**{name: float(column[0]) for name, column in values.items()})
-    return build, loss_of(first.loss) is not None
-
-
-def _checked(trial: Any) -> Trial:
-    """A trial of three parts that are what they must be."""
-    if not isinstance(trial, tuple | list) or isinstance(trial, Model) or len(trial) != 3:
-        rule, remedy = "be (model, loss, optimizer)", "Pass or return a tuple of the three."
-        fail("trial", rule, describe(trial), remedy, error=ArgumentTypeError)
-    check_trial(*trial)
-    return Trial(*trial)
+    return Built(trial)
 
 
 def _labels(start: Any, keys: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -218,10 +199,6 @@ def _of_one(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape[1:], jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _stacked(shapes: Any, length: int) -> Any:
-    return jax.tree.map(lambda one: jax.ShapeDtypeStruct((length, *one.shape), one.dtype), shapes)
-
-
 def _run(
     task: Task,
     seeds: jax.Array,
@@ -231,44 +208,50 @@ def _run(
 ) -> Run:
     """The run of all members in blocks; the last one is filled up, for one program of all."""
     plan, members = task.plan, len(labels["seed"])
+    first, history, evaluated = 0, {}, {}
     if params is not None:
         remedy = "Stack those of all keys with jax.vmap(lambda key: model.init(key, x))(keys)."
-        check_like("params", params, _stacked(plan.shapes, len(seeds)), remedy)
+        check_like("params", params, stacked(plan.shapes, len(seeds)), remedy)
     if went is not None:
         check_start(went, plan.trial.optimizer, plan.shapes, members)
-    dtype = jax.dtypes.canonicalize_dtype(float)
-
-    def block(first: int) -> Block:
-        chosen: Any = np.arange(first, first + plan.size) % members
-        if plan.program.members is None:
-            chosen = chosen[0]
-        seed = labels["seed"][chosen]
-        values = {
-            name: jnp.asarray(column[chosen], dtype)
-            for name, column in labels.items()
-            if name != "seed"
-        }
-        if went is None:
-            drawn = None if params is None else jax.tree.map(lambda leaf: leaf[seed], params)
-            return Block(seeds[seed], values, drawn)
-        # All but the step have an axis of members.
-        *own, key, judged = jax.tree.map(lambda leaf: leaf[chosen], (*went.state[:3], went.judged))
-        state = TrainState(own[0], own[1], key, went.state.step)
-        return Block(key, values, None, (state, judged), went.diverged_at[chosen])
-
-    first = 0 if went is None else int(went.state.step)
+        first, history, evaluated = int(went.state.step), went.history, went.validation
+    numbers: Iterable[Any] = range(members)
+    if plan.program.members is not None:
+        numbers = np.arange(-(-members // plan.size) * plan.size).reshape(-1, plan.size) % members
     return Run(
         plan.program,
+        plan.trial,
         plan.tables,
-        tuple(block(number) for number in range(0, members, plan.size)),
+        tuple(_block(chosen, seeds, labels, params, went) for chosen in numbers),
         task.data,
         task.validation,
         first,
         first + plan.steps,
         many=True,
-        history={} if went is None else filled_up(went.history, plan.size),
-        evaluated={} if went is None else filled_up(went.validation, plan.size),
+        history=filled_up(history, plan.size),
+        evaluated=filled_up(evaluated, plan.size),
     )
+
+
+def _block(
+    chosen: Any,
+    seeds: jax.Array,
+    labels: dict[str, np.ndarray],
+    params: Params | None,
+    went: Start | None,
+) -> Block:
+    """The block of members with these numbers, or of the one with this number."""
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    values = {name: jnp.asarray(column[chosen], dtype) for name, column in labels.items()}
+    del values["seed"]
+    if went is None:
+        seed = labels["seed"][chosen]
+        return Block(seeds[seed], values, jax.tree.map(lambda leaf: leaf[seed], params))
+    # All but the step have an axis of members.
+    own = (*went.state[:3], went.judged)
+    trained, opt_state, key, judged = jax.tree.map(lambda leaf: leaf[chosen], own)
+    start = (TrainState(trained, opt_state, key, went.state.step), judged)
+    return Block(key, values, None, start, went.diverged_at[chosen])
 
 
 def _result(
@@ -281,31 +264,29 @@ def _result(
 ) -> Sweep:
     """The members for their user, each as it was when it ended."""
     size = len(labels["seed"])
-    outcomes = [run.program.outcome(position) for position in progress.positions]
+    states, params = zip(*(run.program.outcome(one) for one in progress.positions), strict=True)
+    own = [
+        (*state[:3], shown, position.judged and position.judged.judged)
+        for state, shown, position in zip(states, params, progress.positions, strict=True)
+    ]
     axes = [block.key.ndim for block in run.blocks]
-    watched = [position.judged for position in progress.positions]
-    judged = None if watched[0] is None else joined([one.judged for one in watched], axes, size)
-    statuses = np.array(run.statuses(progress, status)[:size])
+    trained, opt_state, keys, shown, judged = joined(own, axes, size)
     diverged_at = np.concatenate([np.ravel(at) for at in progress.diverged_at])[:size]
-    stopped_at = np.where(diverged_at < 0, -1 if judged is None else judged.stopped_at, -1)
+    stopped_at = np.full(size, -1) if judged is None else np.asarray(judged.stopped_at)
     if status not in ("completed", "stopped", ""):
-        stopped_at = np.where((stopped_at < 0) & (diverged_at < 0), progress.step, stopped_at)
+        stopped_at = np.where(stopped_at < 0, progress.step, stopped_at)
+    stopped_at = np.where(diverged_at < 0, stopped_at, -1)
     # A loss is recorded before its step's update, an evaluation after it.
-    over = np.full(size, run.end)
-    for ends in (stopped_at, diverged_at):
-        over = np.where(ends < 0, over, ends)
-    states, params = zip(*outcomes, strict=True)
-    parts = joined([state[:3] for state in states], axes, size)
-    state = TrainState(parts[0], parts[1], parts[2], jnp.asarray(progress.step, jnp.int32))
-    scores = run.scores(list(params))
+    over = np.where(stopped_at < 0, run.end, stopped_at)
+    over = np.where(diverged_at < 0, over, diverged_at)
     return Sweep(
         models=lambda number: build(**_values(labels, number)).model,
-        params=joined(list(params), axes, size),
+        params=shown,
         history=of_members(progress.history, over - 1),
         validation=of_members(progress.validation, over),
-        scores={name: np.asarray(column)[:size] for name, column in scores.items()},
-        state=state,
-        status=statuses,
+        scores={name: column[:size] for name, column in run.scores(list(params)).items()},
+        state=TrainState(trained, opt_state, keys, jnp.asarray(progress.step, jnp.int32)),
+        status=np.array(run.statuses(progress, status)[:size]),
         labels=labels,
         diverged_at=diverged_at,
         stopped_at=stopped_at,

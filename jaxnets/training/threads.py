@@ -27,8 +27,6 @@ SETTINGS: dict[str, Callable[[Any], AbstractContextManager[Any]]] = {
 
 def in_threads(function: Callable[[int], R], count: int) -> list[R]:
     """``[function(0), ..., function(count - 1)]``, side by side."""
-    if count == 1:
-        return [function(0)]
     now = {name: getattr(jax.config, name) for name in SETTINGS}
 
     def in_settings(number: int) -> R:

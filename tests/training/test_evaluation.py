@@ -188,3 +188,76 @@ def test_validation_of_a_full_batch_run_is_evaluated_in_large_batches():
     many = (np.ones((1500, 2), "f4"), np.ones((1500, 1), "f4"))
     jn.fit(model, jn.losses.mse, optax.sgd(0.1), XOR, key=KEY, steps=2, validation=many)
     assert {1024, 476} <= set(seen)
+
+
+LINE = jn.dense(1)
+LINE_DATA = (X, X.sum(1, keepdims=True))
+
+
+def fit_line(**options):
+    options = {"key": KEY, "steps": 20, "validation": LINE_DATA, **options}
+    optimizer = options.pop("optimizer", optax.sgd(0.1))
+    return jn.fit(LINE, jn.losses.mse, optimizer, LINE_DATA, **options)
+
+
+def test_evaluations_between_two_updates_are_not_counted_by_patience():
+    # Four steps make one update, so that three of four evaluations find what was there before.
+    slow = optax.MultiSteps(optax.sgd(0.1), 4).gradient_transformation()
+    result = fit_line(optimizer=slow, steps=40, stop=jn.Stop(patience=2))
+    assert result.status == "completed"
+    # Uphill, two updates are two evaluations for the worse: those after steps 4 and 8.
+    uphill = optax.MultiSteps(optax.sgd(-0.1), 4).gradient_transformation()
+    result = fit_line(optimizer=uphill, steps=40, stop=jn.Stop(patience=2))
+    assert (result.status, int(result.state.step)) == ("patience", 8)
+
+
+@pytest.mark.parametrize(
+    ("metric", "function"),
+    [("r2", jn.metrics.r2), ("mae", jn.losses.mae), ("loss", jn.metrics.r2)],
+)
+def test_a_metric_says_which_way_is_better(metric, function):
+    # The fit gets better all the while: r2 rises and the errors fall.
+    result = fit_line(metrics={"r2": function, "mae": function}, stop=jn.Stop(metric, patience=1))
+    assert result.status == "completed"
+
+
+def test_a_metric_that_does_not_say_which_way_is_better_needs_a_mode():
+    with pytest.raises(ValueError, match=r"fit: stop\.mode must say which way 'own' is better"):
+        fit_line(metrics={"own": lambda p, t: p.sum()}, stop=jn.Stop("own", patience=1))
+
+
+def test_a_stop_that_finds_nothing_but_nan_says_so():
+    nothing = {"none": lambda p, t: jnp.nan * p.sum()}
+    stop = jn.Stop("none", "min", patience=3)
+    with pytest.warns(UserWarning, match="got NaN at every evaluation of 'none'"):
+        fit_line(metrics=nothing, stop=stop)
+
+
+def test_a_stop_that_would_never_be_evaluated_is_refused():
+    stop = jn.Stop(patience=3)
+    with pytest.raises(ValueError, match="fit: steps must reach step 10, where the first"):
+        fit_line(batch_size=5, steps=9, stop=stop)
+    assert fit_line(batch_size=5, steps=10, stop=stop).validation["step"].tolist() == [10]
+
+
+@pytest.mark.parametrize("when", [{"validate_every": 1}, {}])
+@pytest.mark.parametrize("members", [None, 2])
+def test_predictions_that_a_metric_cannot_take_are_named_at_the_first_evaluation(members, when):
+    # Logits are no probabilities: their accuracy would be NaN at every evaluation.
+    options = {"steps": 5, "validation": TRAIN, "metrics": {"a": jn.metrics.accuracy}, **when}
+    trial = (LINE, jn.losses.bce_with_logits, optax.sgd(0.1))
+    with pytest.raises(ValueError, match="validation > accuracy: predictions must be prob") as it:
+        jn.fit(*trial, TRAIN, key=KEY, **options) if members is None else jn.sweep(
+            trial, TRAIN, keys=jax.random.split(KEY, members), **options
+        )
+    assert np.isfinite(it.value.result.history["loss"]).all()
+
+
+def test_a_softmax_before_cross_entropy_is_named_at_the_first_evaluation():
+    labels = np.arange(30) % 3
+    net = jn.sequential(jn.dense(3), jn.softmax)
+    with pytest.raises(ValueError, match="validation > cross_entropy: predictions must be logits"):
+        jn.fit(
+            net, jn.losses.cross_entropy, optax.sgd(0.1), (X[:30], labels), key=KEY, steps=3,
+            validation=(X[:30], labels),
+        )  # fmt: skip

@@ -130,3 +130,48 @@ def test_a_watch_sees_the_parameters_that_the_result_would_have():
     jax.tree.map(np.testing.assert_array_equal, looks[-1].params, result.params)
     loss = jn.losses.bce(NET.apply(looks[-1].params, XOR[0]), validation[1])
     np.testing.assert_allclose(loss, result.validation["loss"].min(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_whatever_is_raised_while_looking_in_carries_the_result(raised):
+    def watch(look):
+        raise raised
+
+    with pytest.raises(raised) as caught:
+        one(XOR, steps=9, watch=watch)
+    assert len(caught.value.result.history["loss"]) == int(caught.value.result.state.step)
+
+
+def test_what_fails_within_a_chunk_leaves_the_run_up_to_there():
+    calls = []
+
+    def fail_in_the_end(value):
+        calls.append(value)
+        if len(calls) > 100:
+            raise RuntimeError
+        return value
+
+    def loss(predictions, targets):
+        value = jn.losses.mse(predictions, targets)
+        shape = jax.ShapeDtypeStruct((), value.dtype)
+        return value + 0 * jax.pure_callback(fail_in_the_end, shape, jax.lax.stop_gradient(value))
+
+    with pytest.raises(Exception, match="RuntimeError") as caught:
+        jn.fit(NET, loss, optax.sgd(0.5), XOR, key=KEY, steps=10**6, record_every=1000)
+    assert int(caught.value.result.state.step) < 101
+
+
+def test_a_look_can_be_changed_without_changing_the_result():
+    def watch(look):
+        look.history["loss"][:] = 0
+
+    assert (one(XOR, steps=9, watch=watch).history["loss"] > 0).all()
+
+
+def test_an_answer_that_is_neither_true_nor_false_is_named():
+    with pytest.raises(TypeError, match=r"fit: watch must return True or False; got"):
+        one(XOR, steps=9, watch=lambda look: np.array([True, False]))
+
+
+def test_a_run_whose_steps_are_made_is_completed_whatever_watch_says():
+    assert one(XOR, steps=9, watch=lambda look: look.step == look.steps).status == "completed"

@@ -80,7 +80,7 @@ def test_its_scalars_are_columns_of_a_sweep_too():
 
 
 def test_a_run_can_end_by_a_scalar():
-    stop = jn.Stop(metric="decay", target=0.5)
+    stop = jn.Stop(metric="decay", mode="min", target=0.5)
     result = fit_line(decayed, steps=1000, params=START, validation=(LINE_X, LINE_Y), stop=stop)
     assert result.status in ("target", "completed")
     reached = result.validation["decay"] <= 0.5
@@ -253,3 +253,38 @@ def test_a_gradient_of_one_s_own_may_come_with_scalars():
     expected = fit_line(decayed, params=START)
     for name, column in expected.history.items():
         np.testing.assert_allclose(result.history[name], column, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("misuse", "message"),
+    [
+        (
+            lambda: fit_line(jn.objective(lambda params, batch, *, key: (params["b"][0], {}, 1))),
+            r"fit: loss must return a floating scalar, or one and a dict of scalars; got \(",
+        ),
+        (
+            lambda: jn.objective(lambda params, batch: params["b"][0]),
+            r"objective: function must take \(params, batch, \*, key\); got ",
+        ),
+        (
+            lambda: fit_line(
+                decayed, validation=(LINE_X, LINE_Y), metrics={"decay": jn.metrics.mae}
+            ),
+            r"fit: metrics must have names other than the objective's scalars; got \['decay'\]",
+        ),
+        (
+            lambda: fit_line(
+                decayed, validation=(LINE_X, LINE_Y), stop=jn.Stop("energy", patience=1)
+            ),
+            r"fit: stop\.metric must be one of 'loss', 'decay', 'error'; got 'energy'",
+        ),
+        (
+            lambda: fit_line(plain, eval_params=lambda state: state),
+            r"fit: eval_params must have .* at 'b', as model.init gives; got nothing",
+        ),
+    ],
+    ids=["three results", "no key", "one name twice", "a stop by another scalar", "no parameters"],
+)
+def test_what_an_objective_cannot_be_is_named(misuse, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        misuse()

@@ -15,7 +15,7 @@ import optax
 import pytest
 
 import jaxnets as jn
-from jaxnets.training.signals import listening
+from jaxnets.training.host import listening
 
 XOR = jn.data.xor()
 KEY = jax.random.key(0)

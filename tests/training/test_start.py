@@ -282,12 +282,29 @@ REFUSED = {
         ValueError,
         f"sweep: start must have the 2 members of the keys and hyperparameters; got 1. {MEMBERS}",
     ),
+    "half a step": (
+        lambda single, many: fit(start=single.state._replace(step=2.5), steps=1),
+        ValueError,
+        f"fit: start must have a whole number of at least 0 as its step; got 2.5. {REMEDY}",
+    ),
+    "more steps than can be counted": (
+        lambda single, many: fit(start=single.state._replace(step=2**30), steps=1),
+        ValueError,
+        "fit: steps must end by step 1073741824; got 1 after step 1073741824. Go on from the "
+        "params alone.",
+    ),
     "many for one network": (
         lambda single, many: fit(start=many.state, steps=1),
         ValueError,
         "fit: start must be of one network; got key<fry>[4]. Go on with all of them with jn.sweep.",
     ),
 }
+
+
+def test_the_hyperparameters_of_a_sweep_need_not_be_given_again(many):
+    again = sweep(start=many, hyperparameters=RATES, steps=1)
+    result = sweep(start=many, steps=1)
+    assert result.table() == again.table()
 
 
 @pytest.mark.parametrize("name", REFUSED)

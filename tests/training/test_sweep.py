@@ -137,7 +137,7 @@ STOPS = {
     "patience": (jn.Stop(patience=3), 0.9),
     "target": (jn.Stop(target=0.7), 0.5),
     # Goes up and down, so that a member that has stopped would come to better values later.
-    "wave": (jn.Stop(metric="wave", patience=1), 0.9),
+    "wave": (jn.Stop(metric="wave", mode="min", patience=1), 0.9),
     "metric": (jn.Stop(metric="accuracy", mode="max", target=0.75), 0.5),
 }
 
