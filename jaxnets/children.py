@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnets.errors import ArgumentError, ArgumentTypeError, check_key, describe, fail, inside
+from jaxnets.checks import check_key
+from jaxnets.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    describe,
+    fail,
+    inside,
+)
 from jaxnets.making import Made, Part, made_by, traced
 from jaxnets.model import Example, Layer, Model, Params, as_model, written_form
 from jaxnets.written import bare

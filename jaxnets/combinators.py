@@ -16,12 +16,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.activations import relu, sigmoid
-from jaxnets.children import joined, named_children, only_child
-from jaxnets.errors import (
-    ArgumentTypeError,
+from jaxnets.checks import (
     check_callable,
     check_fraction,
     check_integer,
+)
+from jaxnets.children import joined, named_children, only_child
+from jaxnets.errors import (
+    ArgumentTypeError,
     concrete,
     describe,
     fail,

@@ -34,8 +34,8 @@ from typing import Any, ParamSpec
 import jax
 import jax.nn.initializers as of_jax
 
+from jaxnets.checks import check_finite, check_positive
 from jaxnets.dtypes import at_least_float32
-from jaxnets.errors import check_finite, check_positive
 from jaxnets.factories import factory_of
 from jaxnets.model import Initializer
 from jaxnets.written import Form, Written

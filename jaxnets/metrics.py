@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets.checks import check_choice, check_integer
 from jaxnets.contracts.arrays import as_array, as_floating, at_least_float32, power_of_two
 from jaxnets.contracts.calls import checked, optional
 from jaxnets.contracts.data import check_same_shape, is_label, is_probability, poisoned
@@ -35,7 +36,7 @@ from jaxnets.contracts.decisions import (
     is_outcome,
 )
 from jaxnets.contracts.reduction import reduced, spread_weights
-from jaxnets.errors import check_choice, check_integer, fail, require
+from jaxnets.errors import fail, require
 from jaxnets.losses.regression import mae, mse, rmse
 
 __all__ = [

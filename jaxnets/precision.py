@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnets.checks import check_floating_dtype
 from jaxnets.children import only_child
 from jaxnets.dtypes import at_least_float32, is_floating
-from jaxnets.errors import check_floating_dtype
 from jaxnets.making import Combination, Made, factory
 from jaxnets.model import Example, Layer, Params
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnets import errors
+from jaxnets import checks, errors
 from jaxnets.errors import ArgumentTypeError, ArgumentValueError
 
 KEY = jax.random.key(0)
@@ -132,10 +132,10 @@ def test_a_place_lets_through_what_is_right():
 
 TYPE, VALUE = ArgumentTypeError, ArgumentValueError
 
-INTEGER = functools.partial(errors.check_integer, minimum=1)
-CHOICE = functools.partial(errors.check_choice, choices=("mean", "sum"))
-AXIS = functools.partial(errors.check_axis, ndim=2)
-DTYPE = functools.partial(errors.check_floating_dtype, example="jnp.float32")
+INTEGER = functools.partial(checks.check_integer, minimum=1)
+CHOICE = functools.partial(checks.check_choice, choices=("mean", "sum"))
+AXIS = functools.partial(checks.check_axis, ndim=2)
+DTYPE = functools.partial(checks.check_floating_dtype, example="jnp.float32")
 
 REFUSED = [
     (INTEGER, 0, VALUE, "be a whole number of at least 1; got 0. Pass a=10, for example."),
@@ -145,13 +145,13 @@ REFUSED = [
     (INTEGER, True, TYPE, "be a whole number of at least 1; got True. Pass a=10, for example."),
     (INTEGER, None, TYPE, "be a whole number of at least 1; got None. Pass a=10, for example."),
     (
-        functools.partial(errors.check_integer, minimum=20),
+        functools.partial(checks.check_integer, minimum=20),
         19,
         VALUE,
         "be a whole number of at least 20; got 19. Pass a=20, for example.",
     ),
     *(
-        (errors.check_positive, value, error, f"be a positive finite number; got {text}. {advice}")
+        (checks.check_positive, value, error, f"be a positive finite number; got {text}. {advice}")
         for advice in ["Pass a=0.1, for example."]
         for value, error, text in [
             (0, VALUE, "0"),
@@ -163,18 +163,18 @@ REFUSED = [
             (None, TYPE, "None"),
         ]
     ),
-    (errors.check_finite, math.nan, VALUE, "be a finite number; got nan. Pass a=0.1, for example."),
+    (checks.check_finite, math.nan, VALUE, "be a finite number; got nan. Pass a=0.1, for example."),
     (
-        errors.check_finite,
+        checks.check_finite,
         -math.inf,
         VALUE,
         "be a finite number; got -inf. Pass a=0.1, for example.",
     ),
-    (errors.check_finite, "x", TYPE, "be a finite number; got 'x'. Pass a=0.1, for example."),
-    (errors.check_finite, False, TYPE, "be a finite number; got False. Pass a=0.1, for example."),
+    (checks.check_finite, "x", TYPE, "be a finite number; got 'x'. Pass a=0.1, for example."),
+    (checks.check_finite, False, TYPE, "be a finite number; got False. Pass a=0.1, for example."),
     *(
         (
-            errors.check_nonnegative,
+            checks.check_nonnegative,
             value,
             error,
             f"be a finite number of at least 0; got {text}. Pass a=0.1, for example.",
@@ -191,46 +191,46 @@ REFUSED = [
         ]
     ),
     (
-        functools.partial(errors.check_text, example="loss"),
+        functools.partial(checks.check_text, example="loss"),
         3,
         TYPE,
         "be a text; got 3. Pass 'loss', for example.",
     ),
     (
-        errors.check_hashable,
+        checks.check_hashable,
         [1],
         TYPE,
         "be hashable: it is part of the cache key of the compiled program; got [1]. Pass a "
         "function that calls it.",
     ),
-    (errors.check_flag, "none", TYPE, "be True or False; got 'none'. Pass a=True, for example."),
-    (errors.check_flag, 1, TYPE, "be True or False; got 1. Pass a=True, for example."),
-    (errors.check_flag, None, TYPE, "be True or False; got None. Pass a=True, for example."),
+    (checks.check_flag, "none", TYPE, "be True or False; got 'none'. Pass a=True, for example."),
+    (checks.check_flag, 1, TYPE, "be True or False; got 1. Pass a=True, for example."),
+    (checks.check_flag, None, TYPE, "be True or False; got None. Pass a=True, for example."),
     (AXIS, 2, VALUE, "name an axis of x, from -2 to 1; got 2. Pass a=-1, the last one."),
     (AXIS, -3, VALUE, "name an axis of x, from -2 to 1; got -3. Pass a=-1, the last one."),
     (AXIS, 0.5, TYPE, "name an axis of x, from -2 to 1; got 0.5. Pass a=-1, the last one."),
     (AXIS, True, TYPE, "name an axis of x, from -2 to 1; got True. Pass a=-1, the last one."),
     (
-        functools.partial(errors.check_axis, ndim=0),
+        functools.partial(checks.check_axis, ndim=0),
         0,
         VALUE,
         "name an axis of x, which has none; got 0. Add an axis with x.reshape(1).",
     ),
-    (errors.check_fraction, 1, VALUE, "be a number in [0, 1); got 1. Pass a=0.5, for example."),
+    (checks.check_fraction, 1, VALUE, "be a number in [0, 1); got 1. Pass a=0.5, for example."),
     (
-        errors.check_fraction,
+        checks.check_fraction,
         -0.1,
         VALUE,
         "be a number in [0, 1); got -0.1. Pass a=0.5, for example.",
     ),
     (
-        errors.check_fraction,
+        checks.check_fraction,
         math.nan,
         VALUE,
         "be a number in [0, 1); got nan. Pass a=0.5, for example.",
     ),
     (
-        errors.check_fraction,
+        checks.check_fraction,
         "half",
         TYPE,
         "be a number in [0, 1); got 'half'. Pass a=0.5, for example.",
@@ -238,7 +238,7 @@ REFUSED = [
     (CHOICE, "avg", VALUE, "be one of 'mean', 'sum'; got 'avg'. Pass a='mean'."),
     (CHOICE, None, VALUE, "be one of 'mean', 'sum'; got None. Pass a='mean'."),
     (
-        errors.check_floating,
+        checks.check_floating,
         jnp.zeros((2,), int),
         TYPE,
         "be floating; got int32[2]. Convert it with a.astype(jnp.float32).",
@@ -263,21 +263,21 @@ def test_refused_with_exactly_these_words(check, value, error, text):
 ACCEPTED = [
     (INTEGER, 1, 1),
     (INTEGER, np.int64(7), 7),
-    (functools.partial(errors.check_integer, minimum=0), 0, 0),
-    (errors.check_positive, 2, 2.0),
-    (errors.check_positive, np.float32(0.5), 0.5),
-    (errors.check_finite, -2, -2.0),
-    (errors.check_finite, 0.0, 0.0),
-    (errors.check_nonnegative, 0, 0.0),
-    (errors.check_flag, False, False),
-    (errors.check_flag, np.True_, True),
+    (functools.partial(checks.check_integer, minimum=0), 0, 0),
+    (checks.check_positive, 2, 2.0),
+    (checks.check_positive, np.float32(0.5), 0.5),
+    (checks.check_finite, -2, -2.0),
+    (checks.check_finite, 0.0, 0.0),
+    (checks.check_nonnegative, 0, 0.0),
+    (checks.check_flag, False, False),
+    (checks.check_flag, np.True_, True),
     (AXIS, -2, -2),
     (AXIS, np.int32(1), 1),
-    (errors.check_fraction, 0, 0.0),
-    (errors.check_fraction, 0.999, 0.999),
+    (checks.check_fraction, 0, 0.0),
+    (checks.check_fraction, 0.999, 0.999),
     (CHOICE, "sum", "sum"),
-    (functools.partial(errors.check_text, example="loss"), "f1", "f1"),
-    (errors.check_hashable, 3, None),
+    (functools.partial(checks.check_text, example="loss"), "f1", "f1"),
+    (checks.check_hashable, 3, None),
     (DTYPE, "bfloat16", jnp.dtype("bfloat16")),
 ]
 
@@ -294,10 +294,10 @@ def test_accepted_and_returned_in_one_type(check, value, result):
 @pytest.mark.parametrize(
     ("check", "argument"),
     [
-        (errors.check_positive, -1.0),
-        (errors.check_finite, math.nan),
-        (errors.check_nonnegative, -1.0),
-        (errors.check_fraction, 2.0),
+        (checks.check_positive, -1.0),
+        (checks.check_finite, math.nan),
+        (checks.check_nonnegative, -1.0),
+        (checks.check_fraction, 2.0),
     ],
 )
 def test_a_traced_number_has_no_value_to_check_yet(check, argument):
@@ -308,23 +308,23 @@ def test_a_traced_number_has_no_value_to_check_yet(check, argument):
 
 def test_a_traced_array_is_no_number():
     with pytest.raises(ArgumentTypeError, match=r"be a number in \[0, 1\)"):
-        jax.eval_shape(lambda x: errors.check_fraction("a", x), jnp.ones(2))
+        jax.eval_shape(lambda x: checks.check_fraction("a", x), jnp.ones(2))
 
 
 @pytest.mark.parametrize(("value", "shown"), [(3, "3"), ("relu", "'relu'")])
 def test_check_callable(value, shown):
-    errors.check_callable("a", len, "D.")
-    error = error_of(errors.check_callable, "a", value, "Pass a function.")
+    checks.check_callable("a", len, "D.")
+    error = error_of(checks.check_callable, "a", value, "Pass a function.")
     assert error == (TYPE, f"f: a must be callable; got {shown}. Pass a function.")
 
 
 def test_check_floating_makes_an_array():
-    assert errors.check_floating("a", [0.5]).dtype == jnp.float32
+    assert checks.check_floating("a", [0.5]).dtype == jnp.float32
 
 
 @pytest.mark.parametrize("key", [KEY, jax.random.key_data(KEY)], ids=["typed", "raw"])
 def test_check_key_takes_both_styles(key):
-    errors.check_key(key)
+    checks.check_key(key)
 
 
 @pytest.mark.parametrize(
@@ -339,4 +339,4 @@ def test_check_key_takes_both_styles(key):
 )
 def test_check_key_refuses(key, error, shown):
     text = f"f: key must be one PRNG key; got {shown}. Pass key=jax.random.key(0)."
-    assert error_of(errors.check_key, key) == (error, text)
+    assert error_of(checks.check_key, key) == (error, text)

@@ -22,6 +22,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     {
+        "checks",
         "errors",
         "files",
         "contents",

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from jaxnets.activations.contract import activation
 from jaxnets.activations.exact import exact_log_softmax, exact_softmax
+from jaxnets.checks import check_axis
 from jaxnets.contracts.arrays import as_floating, at_least_float32
-from jaxnets.errors import check_axis
 
 __all__ = ["log_softmax", "softmax"]
 

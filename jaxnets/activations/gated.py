@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnets.activations.contract import elementwise
 from jaxnets.activations.exact import exact_sigmoid, exact_softplus, exact_tanh
-from jaxnets.errors import check_flag
+from jaxnets.checks import check_flag
 
 __all__ = ["gelu", "mish", "silu"]
 

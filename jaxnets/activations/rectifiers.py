@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxnets.activations.contract import elementwise
 from jaxnets.activations.exact import exact_expm1
+from jaxnets.checks import check_finite, check_positive
 from jaxnets.contracts.arrays import as_floating, trailing_axes
-from jaxnets.errors import check_finite, check_positive, require
+from jaxnets.errors import require
 
 __all__ = ["celu", "elu", "leaky_relu", "prelu", "relu", "relu6", "selu"]
 

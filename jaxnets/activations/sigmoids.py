@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from jaxnets.activations.contract import elementwise
 from jaxnets.activations.exact import exact_sigmoid, exact_softplus, exact_tanh
+from jaxnets.checks import check_positive
 from jaxnets.contracts.arrays import absolute
-from jaxnets.errors import check_positive
 
 __all__ = ["hard_sigmoid", "hard_tanh", "log_sigmoid", "sigmoid", "softplus", "softsign", "tanh"]
 

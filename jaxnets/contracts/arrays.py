@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.errors import ArgumentTypeError, check_floating, fail
+from jaxnets.checks import check_floating
+from jaxnets.errors import ArgumentTypeError, fail
 
 __all__ = [
     "absolute",

@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnets.checks import check_choice
 from jaxnets.contracts.arrays import as_array, leading_axes, power_of_two
-from jaxnets.errors import check_choice, require
+from jaxnets.errors import require
 
 __all__ = ["check_reduction", "reduced", "spread_weights", "where_it_counts"]
 

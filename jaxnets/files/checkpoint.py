@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxnets.checks import check_integer, check_positive
 from jaxnets.errors import (
     ArgumentFileError,
-    check_integer,
-    check_positive,
     fail,
     named,
     require,

@@ -9,10 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnets.checks import check_callable, check_floating
 from jaxnets.errors import (
     ArgumentTypeError,
-    check_callable,
-    check_floating,
     describe,
     fail,
     require,

@@ -3,7 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from jaxnets.errors import check_floating, check_fraction, check_key, concrete
+from jaxnets.checks import (
+    check_floating,
+    check_fraction,
+    check_key,
+)
+from jaxnets.errors import concrete
 from jaxnets.making import factory
 from jaxnets.model import Model, Params, no_params
 

@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets import initializers
-from jaxnets.errors import (
-    ArgumentTypeError,
+from jaxnets.checks import (
     check_floating_dtype,
     check_integer,
     check_key,
+)
+from jaxnets.errors import (
+    ArgumentTypeError,
     concrete,
     describe,
     fail,

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import check_positive
 from jaxnets.dtypes import at_least_float32
-from jaxnets.errors import check_positive
 from jaxnets.layers.contract import WIDTH, check_example, check_params, example_of
 from jaxnets.making import factory
 from jaxnets.model import Example, Model, Params

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxnets import initializers
 from jaxnets.activations import prelu
-from jaxnets.errors import check_flag
+from jaxnets.checks import check_flag
 from jaxnets.layers.contract import (
     WIDTH,
     Shape,

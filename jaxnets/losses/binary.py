@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import check_fraction, check_nonnegative
 from jaxnets.contracts.arrays import trailing_axes
 from jaxnets.contracts.calls import optional
 from jaxnets.contracts.data import check_each, check_probabilities, is_probability
-from jaxnets.errors import check_fraction, check_nonnegative, require
+from jaxnets.errors import require
 from jaxnets.losses.contract import elementwise_loss
 
 __all__ = ["bce", "bce_with_logits", "focal", "hinge"]

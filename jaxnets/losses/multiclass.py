@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.activations.exact import exact_log_softmax
+from jaxnets.checks import check_fraction
 from jaxnets.contracts.arrays import as_array, as_floating, trailing_axes
 from jaxnets.contracts.data import (
     check_class_targets,
@@ -26,7 +27,12 @@ from jaxnets.contracts.data import (
     poisoned,
 )
 from jaxnets.contracts.reduction import reduced, spread_weights, where_it_counts
-from jaxnets.errors import ArgumentTypeError, check_fraction, concrete, fail, require
+from jaxnets.errors import (
+    ArgumentTypeError,
+    concrete,
+    fail,
+    require,
+)
 from jaxnets.losses.contract import loss_function
 
 __all__ = ["cross_entropy", "kl_divergence", "nll"]

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import check_nonnegative, check_positive
 from jaxnets.contracts.arrays import absolute, power_of_two
 from jaxnets.contracts.reduction import reduced
-from jaxnets.errors import check_nonnegative, check_positive
 from jaxnets.losses.contract import elementwise_loss, loss_function, prepared
 
 __all__ = ["huber", "mae", "mse", "rmse", "smooth_l1"]

@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.errors import ArgumentTypeError, check_callable, describe, fail, public, require
+from jaxnets.checks import check_callable
+from jaxnets.errors import (
+    ArgumentTypeError,
+    describe,
+    fail,
+    public,
+    require,
+)
 from jaxnets.parity.leaves import LeafError, leaves
 from jaxnets.parity.programs import precision
 from jaxnets.parity.reference import Reference

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jaxnets.errors import ArgumentTypeError, check_integer, describe, fail, named, require
+from jaxnets.checks import check_integer
+from jaxnets.errors import (
+    ArgumentTypeError,
+    describe,
+    fail,
+    named,
+    require,
+)
 from jaxnets.torch_compat.fma import fused_multiply_add
 
 __all__ = ["TorchGenerator", "check_seed"]

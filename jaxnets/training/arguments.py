@@ -9,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
+from jaxnets.checks import (
     check_callable,
     check_hashable,
     check_integer,
     check_text,
+)
+from jaxnets.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
     describe,
     fail,
     require,

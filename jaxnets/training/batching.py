@@ -7,7 +7,8 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxnets.errors import check_integer, require
+from jaxnets.checks import check_integer
+from jaxnets.errors import require
 
 __all__ = ["Batching", "make_batching"]
 

@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnets.contracts.calls import better_way
-from jaxnets.errors import (
-    ArgumentTypeError,
+from jaxnets.checks import (
     check_choice,
     check_finite,
     check_integer,
     check_positive,
     check_text,
+)
+from jaxnets.contracts.calls import better_way
+from jaxnets.errors import (
+    ArgumentTypeError,
     concrete,
     describe,
     named,

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import optax
 
-from jaxnets.errors import check_choice, public
+from jaxnets.checks import check_choice
+from jaxnets.errors import public
 from jaxnets.files.checkpoint import Checkpoint
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.arguments import check_not_traced, check_trial, one_key

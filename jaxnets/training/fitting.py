@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxnets.checks import check_choice
 from jaxnets.errors import (
     ArgumentError,
     ArgumentTypeError,
-    check_choice,
     describe,
     fail,
     inside,

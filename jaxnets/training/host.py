@@ -14,11 +14,13 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxnets.errors import (
-    ArgumentTypeError,
+from jaxnets.checks import (
     check_callable,
     check_choice,
     check_flag,
+)
+from jaxnets.errors import (
+    ArgumentTypeError,
     describe,
     fail,
 )

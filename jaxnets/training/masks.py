@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from jaxnets.errors import check_callable, public
+from jaxnets.checks import check_callable
+from jaxnets.errors import public
 from jaxnets.paths import path_name
 
 __all__ = ["mask"]

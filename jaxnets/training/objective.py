@@ -6,7 +6,12 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from jaxnets.errors import ArgumentTypeError, check_callable, fail, public
+from jaxnets.checks import check_callable
+from jaxnets.errors import (
+    ArgumentTypeError,
+    fail,
+    public,
+)
 from jaxnets.model import Loss, Model, Params
 
 __all__ = ["Objective", "Scalars", "Supervised", "as_objective", "loss_of", "objective"]

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnets.errors import (
+from jaxnets.checks import (
     check_callable,
     check_choice,
     check_flag,
     check_integer,
-    inside,
-    require,
 )
+from jaxnets.errors import inside, require
 from jaxnets.training.arguments import (
     check_compilable,
     check_evaluated,

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import check_choice
 from jaxnets.errors import (
     ArgumentIndexError,
     ArgumentTypeError,
-    check_choice,
     describe,
     fail,
     named,

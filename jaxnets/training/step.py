@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxnets.errors import check_key, public
+from jaxnets.checks import check_key
+from jaxnets.errors import public
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective, as_objective

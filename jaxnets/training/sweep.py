@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.errors import (
-    ArgumentTypeError,
+from jaxnets.checks import (
     check_callable,
     check_hashable,
     check_integer,
+)
+from jaxnets.errors import (
+    ArgumentTypeError,
     fail,
     public,
 )

@@ -5,8 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxnets.checks import check_positive
 from jaxnets.contracts.calls import check_values, checked, in_type
-from jaxnets.errors import ArgumentTypeError, ArgumentValueError, check_positive, fail
+from jaxnets.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    fail,
+)
 
 TRACED = []
 

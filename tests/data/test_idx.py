@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
-from jaxnets.errors import ArgumentError, ArgumentMissingFileError, ArgumentValueError
+from jaxnets.errors import (
+    ArgumentError,
+    ArgumentMissingFileError,
+    ArgumentValueError,
+)
 
 MEGABYTE = 2**20
 

@@ -1,0 +1,174 @@
+"""Questions about arguments that many functions ask, each with one wording.
+
+Checks of shapes and dtypes look only at static information, so under ``jax.jit`` they run once,
+while tracing. Checks of values are skipped for traced arrays, which have none yet.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError, describe, fail, require
+
+__all__ = [
+    "check_axis",
+    "check_callable",
+    "check_choice",
+    "check_finite",
+    "check_flag",
+    "check_floating",
+    "check_floating_dtype",
+    "check_fraction",
+    "check_hashable",
+    "check_integer",
+    "check_key",
+    "check_nonnegative",
+    "check_positive",
+    "check_text",
+]
+
+
+def check_integer(argument: str, value: Any, *, minimum: int) -> int:
+    """Return ``value`` as an ``int`` of at least ``minimum``; a bool or a float is an error."""
+    remedy = f"Pass {argument}={max(minimum, 10)}, for example."
+    rule = f"be a whole number of at least {minimum}"
+    number = _whole(argument, value, rule, remedy)
+    require(number >= minimum, argument, rule, describe(value), remedy)
+    return number
+
+
+def check_axis(argument: str, value: Any, ndim: int) -> int:
+    """Return ``value`` as an ``int`` that names one of ``ndim`` axes, from the end if negative."""
+    remedy = f"Pass {argument}=-1, the last one." if ndim else "Add an axis with x.reshape(1)."
+    rule = "name an axis of x, " + (f"from {-ndim} to {ndim - 1}" if ndim else "which has none")
+    axis = _whole(argument, value, rule, remedy)
+    require(-ndim <= axis < ndim, argument, rule, value, remedy)
+    return axis
+
+
+def _whole(argument: str, value: Any, rule: str, remedy: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    if isinstance(value, bool):
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    return number
+
+
+def check_positive(argument: str, value: Any, *, example: float = 0.1) -> float:
+    """Return ``value`` as a positive finite ``float``."""
+    return _real(
+        argument, value, "be a positive finite number", lambda x: 0 < x < math.inf, example
+    )
+
+
+def check_finite(argument: str, value: Any, *, example: float = 0.1) -> float:
+    """Return ``value`` as a finite ``float`` of either sign."""
+    return _real(argument, value, "be a finite number", math.isfinite, example)
+
+
+def check_nonnegative(argument: str, value: Any, *, example: float = 0.1) -> float:
+    """Return ``value`` as a finite ``float`` of at least 0."""
+    rule = "be a finite number of at least 0"
+    return _real(argument, value, rule, lambda x: 0 <= x < math.inf, example)
+
+
+def check_fraction(argument: str, value: Any) -> float:
+    """Return ``value`` as a ``float`` in [0, 1)."""
+    return _real(argument, value, "be a number in [0, 1)", lambda x: 0 <= x < 1, 0.5)
+
+
+def _real(
+    argument: str, value: Any, rule: str, good: Callable[[float], bool], example: float
+) -> float:
+    """Return a good ``value`` as a ``float``; a traced number, whose value is unknown, as it is."""
+    if isinstance(value, jax.core.Tracer) and value.shape == ():
+        return value  # type: ignore[return-value]
+    remedy = f"Pass {argument}={example}, for example."
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
+    require(good(number), argument, rule, value, remedy)
+    return number
+
+
+def check_flag(argument: str, value: Any) -> bool:
+    """Return ``value`` if it is a ``bool``: a text such as ``"none"`` would count as true."""
+    rule, remedy = "be True or False", f"Pass {argument}=True, for example."
+    if not isinstance(value, bool | np.bool_):
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    return bool(value)
+
+
+def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of ``choices``."""
+    names = list(choices)
+    rule, remedy = "be one of " + ", ".join(map(repr, names)), f"Pass {argument}={names[0]!r}."
+    if not isinstance(value, str) or value not in names:
+        fail(argument, rule, repr(value), remedy)
+    return str(value)
+
+
+def check_callable(argument: str, value: Any, remedy: str) -> None:
+    """Raise unless ``value`` can be called."""
+    if not callable(value):
+        fail(argument, "be callable", describe(value), remedy, error=ArgumentTypeError)
+
+
+def check_hashable(argument: str, value: Any) -> None:
+    """Raise unless ``value`` has a hash: it is part of the cache key of a compiled program."""
+    try:
+        hash(value)
+    except TypeError:
+        rule = "be hashable: it is part of the cache key of the compiled program"
+        remedy = "Pass a function that calls it."
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+
+
+def check_text(argument: str, value: Any, *, example: str) -> str:
+    """Return ``value`` if it is a ``str``; ``example`` is the one to suggest."""
+    remedy = f"Pass {example!r}, for example."
+    good = isinstance(value, str)
+    require(good, argument, "be a text", describe(value), remedy, error=ArgumentTypeError)
+    return str(value)
+
+
+def check_floating(argument: str, value: Any) -> jax.Array:
+    """Return ``value`` as an array of a floating dtype; other dtypes are an error."""
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        remedy = f"Convert it with {argument}.astype(jnp.float32)."
+        fail(argument, "be floating", array, remedy, error=ArgumentTypeError)
+    return array
+
+
+def check_floating_dtype(argument: str, value: Any, *, example: str) -> Any:
+    """Return ``value`` as a floating dtype; ``example`` is the one to suggest."""
+    try:
+        dtype = jnp.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        got = describe(value) if dtype is None else str(dtype)
+        remedy = f"Pass {argument}={example}, for example."
+        fail(argument, "be a floating dtype", got, remedy, error=ArgumentTypeError)
+    return dtype
+
+
+def check_key(key: Any) -> None:
+    """Raise unless ``key`` is one PRNG key, of the new style or the old."""
+    is_key = hasattr(key, "dtype") and (
+        (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ())
+        or (key.dtype == jnp.uint32 and key.ndim == 1)
+    )
+    kind = ArgumentValueError if key is None else ArgumentTypeError
+    require(is_key, "key", "be one PRNG key", key, "Pass key=jax.random.key(0).", error=kind)
