@@ -12,13 +12,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxnets.checks import check_key
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    describe,
-    fail,
-    inside,
-)
+from jaxnets.errors import ArgumentError, ArgumentTypeError, describe, fail, inside
 from jaxnets.making import Made, Part, made_by, traced
 from jaxnets.model import Example, Layer, Model, Params, as_model, written_form
 from jaxnets.written import bare

@@ -16,19 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.activations import relu, sigmoid
-from jaxnets.checks import (
-    check_callable,
-    check_fraction,
-    check_integer,
-)
+from jaxnets.checks import check_callable, check_fraction, check_integer
 from jaxnets.children import joined, named_children, only_child
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    describe,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, concrete, describe, fail, require
 from jaxnets.layers.contract import check_example
 from jaxnets.layers.dense import dense
 from jaxnets.layers.dropout import dropout

@@ -5,13 +5,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import jax
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, named, require
 from jaxnets.factories import how_to_call
 from jaxnets.written import Form, form_of
 

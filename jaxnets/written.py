@@ -15,14 +15,7 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    concrete,
-    describe,
-    fail,
-    named,
-)
+from jaxnets.errors import ArgumentError, ArgumentTypeError, concrete, describe, fail, named
 
 __all__ = ["Form", "Written", "bare", "fail_to_fit", "form_of", "misfit", "unjitted"]
 

@@ -8,11 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxnets as jn
-from jaxnets.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    fail,
-)
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError, fail
 from jaxnets.making import factory
 from jaxnets.model import Model
 

@@ -9,13 +9,7 @@ import jax
 import numpy as np
 
 from jaxnets.contracts.arrays import as_array
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    fail,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, concrete, fail, named, require
 
 __all__ = [
     "DataCheck",

@@ -13,12 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.contracts.arrays import leading_axes
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, concrete, fail, require
 
 __all__ = [
     "check_class_targets",

@@ -10,12 +10,7 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
-from jaxnets.errors import (
-    ArgumentMissingFileError,
-    fail,
-    public,
-    require,
-)
+from jaxnets.errors import ArgumentMissingFileError, fail, public, require
 from jaxnets.files.whole import check_path, fail_for, kind_of
 
 __all__ = ["read_idx"]

@@ -7,11 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxnets.data.idx import read_idx
-from jaxnets.errors import (
-    ArgumentMissingFileError,
-    fail,
-    public,
-)
+from jaxnets.errors import ArgumentMissingFileError, fail, public
 from jaxnets.files.whole import check_path, kind_of
 
 __all__ = ["LabelledImages", "digits", "mnist"]

@@ -21,12 +21,7 @@ from typing import Any
 import numpy as np
 
 from jaxnets.checks import check_integer, check_positive
-from jaxnets.errors import (
-    ArgumentFileError,
-    fail,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentFileError, fail, named, require
 from jaxnets.files.checkpoint_file import NewerFormatError, Saved, pack, unpack
 from jaxnets.files.folder_lock import FolderLock, lock_folder
 from jaxnets.files.same_run import MACHINE, PROGRAM, check_same_run, differences

@@ -10,12 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.checks import check_callable, check_floating
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, require
 from jaxnets.factories import how_to_call
 from jaxnets.model import Initializer, Params
 

@@ -6,11 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets import initializers
-from jaxnets.checks import (
-    check_flag,
-    check_integer,
-    check_key,
-)
+from jaxnets.checks import check_flag, check_integer, check_key
 from jaxnets.layers.contract import (
     WIDTH,
     Shape,

@@ -3,11 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxnets.checks import (
-    check_floating,
-    check_fraction,
-    check_key,
-)
+from jaxnets.checks import check_floating, check_fraction, check_key
 from jaxnets.errors import concrete
 from jaxnets.making import factory
 from jaxnets.model import Model, Params, no_params

@@ -7,17 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets import initializers
-from jaxnets.checks import (
-    check_floating_dtype,
-    check_integer,
-    check_key,
-)
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    describe,
-    fail,
-)
+from jaxnets.checks import check_floating_dtype, check_integer, check_key
+from jaxnets.errors import ArgumentTypeError, concrete, describe, fail
 from jaxnets.layers.contract import check_initializer, check_params, drawn
 from jaxnets.making import factory
 from jaxnets.model import Example, Initializer, Model, Params

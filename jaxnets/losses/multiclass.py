@@ -27,12 +27,7 @@ from jaxnets.contracts.data import (
     poisoned,
 )
 from jaxnets.contracts.reduction import reduced, spread_weights, where_it_counts
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, concrete, fail, require
 from jaxnets.losses.contract import loss_function
 
 __all__ = ["cross_entropy", "kl_divergence", "nll"]

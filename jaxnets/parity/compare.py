@@ -8,13 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.checks import check_callable
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    public,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, public, require
 from jaxnets.parity.leaves import LeafError, leaves
 from jaxnets.parity.programs import precision
 from jaxnets.parity.reference import Reference

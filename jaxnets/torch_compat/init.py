@@ -7,11 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    fail,
-    public,
-)
+from jaxnets.errors import ArgumentTypeError, fail, public
 from jaxnets.layers.contract import check_example
 from jaxnets.model import Example, Layer, Model, Params, as_model
 from jaxnets.torch_compat.rng import TorchGenerator, check_seed

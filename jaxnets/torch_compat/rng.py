@@ -8,13 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxnets.checks import check_integer
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, named, require
 from jaxnets.torch_compat.fma import fused_multiply_add
 
 __all__ = ["TorchGenerator", "check_seed"]

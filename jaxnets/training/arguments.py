@@ -9,19 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets.checks import (
-    check_callable,
-    check_hashable,
-    check_integer,
-    check_text,
-)
-from jaxnets.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    describe,
-    fail,
-    require,
-)
+from jaxnets.checks import check_callable, check_hashable, check_integer, check_text
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError, describe, fail, require
 from jaxnets.model import Model
 
 __all__ = [

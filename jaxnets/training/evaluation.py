@@ -9,21 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnets.checks import (
-    check_choice,
-    check_finite,
-    check_integer,
-    check_positive,
-    check_text,
-)
+from jaxnets.checks import check_choice, check_finite, check_integer, check_positive, check_text
 from jaxnets.contracts.calls import better_way
-from jaxnets.errors import (
-    ArgumentTypeError,
-    concrete,
-    describe,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, concrete, describe, named, require
 from jaxnets.model import Model, Params
 from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised

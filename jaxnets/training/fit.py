@@ -132,8 +132,10 @@ def fit(
     outlook.check()
     went = None if start is None else begun(start, Fit, key, params)
     key = one_key(key if went is None else went.state.key)
+    trial = Trial(model, loss, optimizer)
     task = prepare(
-        Fixed(Trial(model, loss, optimizer)),
+        trial,
+        Fixed(trial),
         {},
         Settings(
             steps,

@@ -10,14 +10,7 @@ import numpy as np
 import optax
 
 from jaxnets.checks import check_choice
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    describe,
-    fail,
-    inside,
-    require,
-)
+from jaxnets.errors import ArgumentError, ArgumentTypeError, describe, fail, inside, require
 from jaxnets.losses.contract import check_values
 from jaxnets.model import Model
 from jaxnets.paths import named_leaves

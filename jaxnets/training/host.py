@@ -14,16 +14,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxnets.checks import (
-    check_callable,
-    check_choice,
-    check_flag,
-)
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-)
+from jaxnets.checks import check_callable, check_choice, check_flag
+from jaxnets.errors import ArgumentTypeError, describe, fail
 from jaxnets.files.checkpoint import Checkpoint
 from jaxnets.model import Params
 from jaxnets.training.arguments import fail_traced

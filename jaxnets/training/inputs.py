@@ -11,12 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, require
 from jaxnets.paths import named_leaves
 
 __all__ = ["Seen", "check_finite_params", "check_like", "example_input", "load_data", "moves_data"]

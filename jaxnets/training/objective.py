@@ -7,11 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 
 from jaxnets.checks import check_callable
-from jaxnets.errors import (
-    ArgumentTypeError,
-    fail,
-    public,
-)
+from jaxnets.errors import ArgumentTypeError, fail, public
 from jaxnets.model import Loss, Model, Params
 
 __all__ = ["Objective", "Scalars", "Supervised", "as_objective", "loss_of", "objective"]

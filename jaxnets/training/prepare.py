@@ -10,12 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnets.checks import (
-    check_callable,
-    check_choice,
-    check_flag,
-    check_integer,
-)
+from jaxnets.checks import check_callable, check_choice, check_flag, check_integer
 from jaxnets.errors import inside, require
 from jaxnets.training.arguments import (
     check_compilable,
@@ -136,6 +131,7 @@ class Request(NamedTuple):
 
 
 def prepare(
+    trial: Trial,
     build: Build,
     values: Mapping[str, float],
     settings: Settings,
@@ -149,6 +145,7 @@ def prepare(
     """Load data, make the plan of a run and hold the one against the other.
 
     Args:
+      trial: The trial of the first hyperparameters.
       build: Makes a trial from hyperparameters.
       values: The first hyperparameters.
       settings: Arguments, not checked yet.
@@ -158,7 +155,7 @@ def prepare(
       key: A key of the run, or of one member.
       members: The members of a sweep; None for one network.
     """
-    supervised = loss_of(build(**values).loss) is not None
+    supervised = loss_of(trial.loss) is not None
     if data is not None or supervised:
         data = load_data(data, pair=supervised)
     if validation is not None:

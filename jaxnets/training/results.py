@@ -10,14 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.checks import check_choice
-from jaxnets.errors import (
-    ArgumentIndexError,
-    ArgumentTypeError,
-    describe,
-    fail,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentIndexError, ArgumentTypeError, describe, fail, named, require
 from jaxnets.model import Model, Params
 from jaxnets.training.history import History, html_table, rows_of, write_csv
 from jaxnets.training.step import TrainState

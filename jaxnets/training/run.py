@@ -6,11 +6,7 @@ import jax
 import numpy as np
 
 from jaxnets.contracts.calls import reads_values
-from jaxnets.errors import (
-    fail,
-    inside,
-    require,
-)
+from jaxnets.errors import fail, inside, require
 from jaxnets.model import Params
 from jaxnets.training.columns import (
     SHARED,

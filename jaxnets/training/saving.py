@@ -15,11 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from jaxnets.errors import (
-    describe,
-    fail,
-    require,
-)
+from jaxnets.errors import describe, fail, require
 from jaxnets.files.checkpoint import MACHINE, PROGRAM, Checkpoint, CheckpointStore
 from jaxnets.paths import described, named_leaves
 from jaxnets.training.run import Progress, Run

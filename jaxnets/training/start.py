@@ -7,12 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-    require,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail, require
 from jaxnets.training.arguments import typed_keys
 from jaxnets.training.columns import Columns, own_columns
 from jaxnets.training.inputs import check_finite_params, check_like

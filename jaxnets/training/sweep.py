@@ -9,16 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.checks import (
-    check_callable,
-    check_hashable,
-    check_integer,
-)
-from jaxnets.errors import (
-    ArgumentTypeError,
-    fail,
-    public,
-)
+from jaxnets.checks import check_callable, check_hashable, check_integer
+from jaxnets.errors import ArgumentTypeError, fail, public
 from jaxnets.files.checkpoint import Checkpoint
 from jaxnets.model import Params
 from jaxnets.training.arguments import (
@@ -140,9 +132,11 @@ def sweep(
         batch_members = check_integer("batch_members", batch_members, minimum=1)
     seeds = many_keys(keys) if went is None else went.state.key
     one = params if went is None else went.state.params
+    first = _values(labels, 0)
     task = prepare(
+        build(**first),
         build,
-        _values(labels, 0),
+        first,
         Settings(
             steps,
             epochs,

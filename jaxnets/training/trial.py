@@ -5,11 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import optax
 
-from jaxnets.errors import (
-    ArgumentTypeError,
-    describe,
-    fail,
-)
+from jaxnets.errors import ArgumentTypeError, describe, fail
 from jaxnets.model import Loss, Model
 from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective

@@ -7,11 +7,7 @@ import pytest
 
 from jaxnets.checks import check_positive
 from jaxnets.contracts.calls import check_values, checked, in_type
-from jaxnets.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    fail,
-)
+from jaxnets.errors import ArgumentTypeError, ArgumentValueError, fail
 
 TRACED = []
 

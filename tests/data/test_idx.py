@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentMissingFileError,
-    ArgumentValueError,
-)
+from jaxnets.errors import ArgumentError, ArgumentMissingFileError, ArgumentValueError
 
 MEGABYTE = 2**20
 

@@ -11,11 +11,7 @@ import pytest
 import safetensors.numpy
 
 import jaxnets as jn
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    ArgumentValueError,
-)
+from jaxnets.errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from jaxnets.files.params_file import load_params, save_params
 
 NET = jn.sequential(jn.dense(3), jn.relu, jn.dense(1))

@@ -11,12 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
-from jaxnets.errors import (
-    ArgumentError,
-    ArgumentFileError,
-    ArgumentTypeError,
-    ArgumentValueError,
-)
+from jaxnets.errors import ArgumentError, ArgumentFileError, ArgumentTypeError, ArgumentValueError
 from jaxnets.files import whole as files
 from jaxnets.files.whole import check_path, read_whole, write_whole
 

@@ -13,11 +13,7 @@ import numpy as np
 from jaxnets import data, losses, metrics
 from jaxnets.combinators import mlp, sequential
 from jaxnets.data import LabelledImages
-from jaxnets.errors import (
-    ArgumentValueError,
-    named,
-    require,
-)
+from jaxnets.errors import ArgumentValueError, named, require
 from jaxnets.experiments.harness import arguments, choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
 from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at
