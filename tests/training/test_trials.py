@@ -158,7 +158,10 @@ TRACED = {
 }
 
 
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "huber" else pytest.param(name, marks=pytest.mark.slow) for name in TRACED],
+)
 def test_parts_of_the_library_take_hyperparameters(name):
     def trial(rate):
         return *TRACED[name](rate), optax.sgd(0.1)

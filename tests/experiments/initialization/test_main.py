@@ -107,6 +107,7 @@ def test_hes_weights_keep_the_second_moment_of_relu_layers(result):
     assert spread["random"]["activations"][-1] > 1e9
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_exits_by_its_criterion(capsys):
     code = initialization.main(ARGUMENTS)
     printed = capsys.readouterr().out
