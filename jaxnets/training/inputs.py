@@ -131,7 +131,7 @@ def check_like(
 
 def _fits(leaf: Any, expected: Any) -> bool:
     """True if a leaf has the expected shape and is of its kind, such as floating."""
-    if not isinstance(leaf, jax.Array):
+    if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
         leaf = np.asarray(leaf)
     kinds = (jnp.floating, jnp.integer, jnp.complexfloating, jnp.bool_, jax.dtypes.prng_key)
     same_kind = any(
