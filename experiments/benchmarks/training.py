@@ -170,7 +170,8 @@ def memory(net, optimizer, x, y):
     """What XLA reserves for the compiled run, over data, parameters and optimizer state."""
     from jaxnets.training.batching import make_batching
     from jaxnets.training.loop import Schedule
-    from jaxnets.training.program import Fixed, Program, Trial
+    from jaxnets.training.program import Program
+    from jaxnets.training.trial import Fixed, Trial
 
     batching = make_batching((x, y), BATCH, drop_last=False)
     schedule = Schedule(batching, 1, 0, 4096)

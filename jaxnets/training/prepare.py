@@ -40,7 +40,7 @@ __all__ = ["Members", "Plan", "Settings", "Task", "prepare"]
 SMALL = 4096
 """Parameters of a network up to which members go on the last axis on a CPU."""
 
-BLOCK = 128
+BLOCK = 512
 """Members of a block: their states stay in the cache of a core while they make their steps."""
 
 
