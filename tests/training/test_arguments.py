@@ -66,7 +66,7 @@ def prf(predictions, targets):
 
 
 def stopping(metric, **changed):
-    stop = jn.Stop(metric="f1", patience=1)
+    stop = jn.Stop(metric="f1", mode="max", patience=1)
     return classified(metrics={"f1": metric}, stop=stop, **changed)
 
 
