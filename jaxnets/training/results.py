@@ -216,9 +216,12 @@ class Sweep(NamedTuple):
 
     def predict(self, x: Any) -> Any:
         """The outputs of every member, ``[members, ...]``."""
-        outputs = [
-            self.models(number).apply(self.member(number), x) for number in range(len(self.status))
-        ]
+        models = [self.models(number) for number in range(len(self.status))]
+        if all(model == models[0] for model in models):
+            # Mapped over the members' numbers too, because a model may have no parameters.
+            apply: Any = jax.vmap(lambda params, number: models[0].apply(params, x))
+            return apply(self.params, self.diverged_at)
+        outputs = [model.apply(self.member(number), x) for number, model in enumerate(models)]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
 
     @named("Sweep.success_rate")

@@ -189,3 +189,10 @@ def test_members_predict_side_by_side():
     for number, scale in enumerate([1.0, 3.0] * 2):
         expected = scale * TANH.apply(result.member(number), X)
         np.testing.assert_allclose(outputs[number], expected, rtol=1e-6)
+
+
+def test_members_of_equal_models_predict_what_each_does_alone():
+    result = jn.sweep((TANH, jn.losses.mse, optax.sgd(0.1)), (X, Y), keys=KEYS[:3], steps=2)
+    for number, outputs in enumerate(result.predict(X)):
+        expected = TANH.apply(result.member(number), X)
+        np.testing.assert_allclose(outputs, expected, rtol=1e-6, atol=1e-7)
