@@ -8,14 +8,15 @@ goes through ``jax.vmap``, so any function works.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend import core
+
+from jaxnets.jaxprs import evaluate
 
 __all__ = ["members_last"]
 
@@ -48,7 +49,7 @@ def members_last(function: Callable[..., Any]) -> Callable[..., Any]:
             *jax.tree.unflatten(tree, singles)
         )
         batched = [(leaf, True) for leaf in leaves]
-        outputs = _evaluate(jaxpr.jaxpr, jaxpr.consts, batched)
+        outputs = evaluate(jaxpr.jaxpr, jaxpr.consts, batched, _apply, lambda value: (value, False))
         full = [_spread(value, mapped_, size) for value, mapped_ in outputs]
         return jax.tree.unflatten(jax.tree.structure(shape), full)
 
@@ -59,27 +60,9 @@ Value = tuple[jax.Array, bool]
 """An array, and whether its last axis is the members'."""
 
 
-def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Value]) -> list[Value]:
-    """Interprets a jaxpr on values whose last axis may be the members'."""
-    env: dict[Any, Value] = {}
-
-    def read(atom: Any) -> Value:
-        return (atom.val, False) if isinstance(atom, core.Literal) else env[atom]
-
-    env.update(zip(jaxpr.constvars, ((const, False) for const in consts), strict=True))
-    env.update(zip(jaxpr.invars, args, strict=True))
-    for equation in jaxpr.eqns:
-        values = [read(atom) for atom in equation.invars]
-        env.update(zip(equation.outvars, _apply(equation, values), strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
 def _apply(equation: Any, values: list[Value]) -> list[Value]:
-    """One primitive: unmapped, called through, by a rule, or by ``vmap``."""
+    """One primitive: unmapped, by a rule, or by ``vmap``."""
     primitive, params = equation.primitive, equation.params
-    if primitive.name in CALLS:
-        inner = params[CALLS[primitive.name]]
-        return _evaluate(inner.jaxpr, inner.consts, values)
     arrays = [array for array, _ in values]
     if not any(mapped for _, mapped in values):
         results = primitive.bind(*arrays, **params)
@@ -157,15 +140,6 @@ RULES = {
     "reshape": _reshape,
     "transpose": _transpose,
 }
-
-CALLS = {
-    "closed_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-}
-"""Primitives that call a jaxpr, and the parameter that holds it."""
 
 ELEMENTWISE = frozenset(
     """

@@ -173,14 +173,11 @@ def _run(task: Task, key: jax.Array, params: Params | None, went: Start | None) 
         check_start(went, plan.trial.optimizer, plan.shapes, None)
         block, first = Block(key, {}, None, went[:2]), int(went.state.step)
     return Run(
-        plan.program,
-        plan.trial,
-        plan.tables,
+        plan,
         (block,),
         task.data,
         task.validation,
         first,
-        first + plan.steps,
         many=False,
         history={} if went is None else went.history,
         evaluated={} if went is None else went.validation,

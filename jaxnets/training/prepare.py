@@ -43,6 +43,10 @@ SMALL = 4096
 BLOCK = 512
 """Members of a block: their states stay in the cache of a core while they make their steps."""
 
+MOST_COMPILED = 12
+"""Arrays of parameters that one program draws, at most: it takes XLA about a fifth of a second per
+array to compile, and call by call they are drawn in a millisecond each."""
+
 
 class Settings(NamedTuple):
     """The arguments of a run that its program depends on, as they were given."""
@@ -78,6 +82,7 @@ class Plan(NamedTuple):
       predictions: The shapes of the predictions of the training and the validation inputs; None
         where there are none.
       tables: The shapes of the records and of the evaluations of a chunk.
+      compiled_start: Whether the state before the first step is made by a compiled program.
       seen: Data whose targets were found good.
     """
 
@@ -88,6 +93,7 @@ class Plan(NamedTuple):
     steps: int
     predictions: tuple[Any, Any]
     tables: tuple[Any, Any]
+    compiled_start: bool
     seen: Seen
 
 
@@ -218,7 +224,8 @@ def _plan(request: Request) -> Plan:
     norm, shown = settings.record_gradient_norm, settings.eval_params
     program = Program(request.build, schedule, evaluation, shown, norm, axis)
     tables = _tables(program, request, shapes, size)
-    return Plan(program, trial, shapes, size, steps, (predictions, judged), tables, Seen())
+    few = request.params is not None or len(jax.tree.leaves(shapes)) <= MOST_COMPILED
+    return Plan(program, trial, shapes, size, steps, (predictions, judged), tables, few, Seen())
 
 
 def _tables(program: Program, request: Request, shapes: Any, size: int) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxnets.members_last import members_last
 from jaxnets.model import Params
+from jaxnets.small_products import small_products
 from jaxnets.training.compiled import compiled_method
 from jaxnets.training.evaluation import (
     Evaluation,
@@ -44,6 +45,13 @@ EvalParams = Callable[[TrainState], Params]
 
 Values = dict[str, Any]
 """Hyperparameters by name: scalars of one network, arrays of ``[members]`` of many."""
+
+FAST: dict[Axis, Callable[..., Any]] = {
+    None: small_products,
+    "first": jax.vmap,
+    "last": members_last,
+}
+"""The fast form of a step of one network, or of many, by the members' axis."""
 
 
 class Watched(NamedTuple):
@@ -158,9 +166,8 @@ class Program:
             same = jax.tree.map(lambda a, b: b.astype(a.dtype), opt_state, new.opt_state)
             return new.params, same, metrics
 
-        every = {None: lambda f: f, "first": jax.vmap, "last": members_last}[self.members]
         args = (*state[:3], values, order if batching.shuffled else None)
-        params, opt_state, metrics = every(weakly_typed(one, 3))(*args)
+        params, opt_state, metrics = FAST[self.members](weakly_typed(one, 3))(*args)
         return TrainState(params, opt_state, state.key, state.step + 1), metrics
 
     def _draw(self, state: TrainState, epoch: Any) -> jax.Array:

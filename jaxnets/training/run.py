@@ -20,10 +20,10 @@ from jaxnets.training.columns import (
 from jaxnets.training.fitting import check_targets, judges
 from jaxnets.training.inputs import example_input
 from jaxnets.training.loop import MOST_STEPS, Chunk, Position
+from jaxnets.training.prepare import Plan
 from jaxnets.training.program import Program, Values
 from jaxnets.training.step import TrainState
 from jaxnets.training.threads import in_threads
-from jaxnets.training.trial import Trial
 
 __all__ = ["Block", "Progress", "Run"]
 
@@ -87,36 +87,41 @@ class Run(NamedTuple):
     """A run that is checked and ready, of one network or of many.
 
     Attributes:
-      program: What is compiled.
-      trial: One trial, of the first hyperparameters.
-      tables: The shapes of the records and of the evaluations of a chunk.
+      plan: What is known of it before its numbers.
       blocks: The networks, in blocks of equal size.
       data: What they learn from, or None.
       validation: What they are evaluated on, or None.
       first: The step it starts at.
-      end: The step it ends before.
       many: Whether its result has an axis of members.
       history: What was recorded by the run that it goes on from.
       evaluated: The evaluations of that run.
     """
 
-    program: Program
-    trial: Trial
-    tables: tuple[Any, Any]
+    plan: Plan
     blocks: tuple[Block, ...]
     data: Any
     validation: Any
     first: int
-    end: int
     many: bool
     history: Columns
     evaluated: Columns
 
+    @property
+    def program(self) -> Program:
+        """What is compiled."""
+        return self.plan.program
+
+    @property
+    def end(self) -> int:
+        """The step it ends before."""
+        return self.first + self.plan.steps
+
     def start(self) -> Progress:
         """The run before its first step."""
         x, program = example_input(self.data), self.program
+        begin = program.start if self.plan.compiled_start else program.start.__wrapped__
         positions = tuple(
-            program.start(block.key, block.values, x, block.params)
+            begin(block.key, block.values, x, block.params)
             if block.start is None
             else program.resume(*block.start)
             for block in self.blocks
@@ -125,7 +130,9 @@ class Run(NamedTuple):
             np.full(block.key.shape, block.diverged_at, np.int32) for block in self.blocks
         )
         members = sum(block.key.size for block in self.blocks) if self.many else None
-        history, evaluated = (no_rows(table, program.members, members) for table in self.tables)
+        history, evaluated = (
+            no_rows(table, program.members, members) for table in self.plan.tables
+        )
         if not program.schedule.evaluate_every:
             evaluated = {}
         for before, none in ((self.history, history), (self.evaluated, evaluated)):
@@ -241,7 +248,7 @@ class Run(NamedTuple):
     def check_predictions(self, progress: Progress) -> None:
         """Raise where predictions are not what loss and metrics take: logits, say."""
         evaluation = self.program.evaluation
-        if evaluation is None or not any(map(reads_values, judges(self.trial, evaluation))):
+        if evaluation is None or not any(map(reads_values, judges(self.plan.trial, evaluation))):
             return
         params, values = self.program.outcome(progress.positions[0])[1], self.blocks[0].values
         if self.program.members is not None:
@@ -250,7 +257,7 @@ class Run(NamedTuple):
         # Those of a run that diverges mean nothing anyway.
         if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(predictions)):
             with inside("validation"):
-                check_targets(self.trial, evaluation, predictions, self.validation)
+                check_targets(self.plan.trial, evaluation, predictions, self.validation)
 
     def unjudged(self, progress: Progress) -> bool:
         """True if an early stop found nothing but NaN for a network that did not diverge."""

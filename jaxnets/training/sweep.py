@@ -215,14 +215,11 @@ def _run(
     if plan.program.members is not None:
         numbers = np.arange(-(-members // plan.size) * plan.size).reshape(-1, plan.size) % members
     return Run(
-        plan.program,
-        plan.trial,
-        plan.tables,
+        plan,
         tuple(_block(chosen, seeds, labels, params, went) for chosen in numbers),
         task.data,
         task.validation,
         first,
-        first + plan.steps,
         many=True,
         history=filled_up(history, plan.size),
         evaluated=filled_up(evaluated, plan.size),
