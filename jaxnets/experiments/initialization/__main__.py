@@ -7,10 +7,9 @@ import jax
 import numpy as np
 
 from jaxnets.activations import relu, tanh
-from jaxnets.experiments.harness import arguments, choices, flags
+from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import Report, total_seconds
-from jaxnets.experiments.harness.text import number
+from jaxnets.experiments.harness.report import Report, number, total_seconds
 from jaxnets.experiments.initialization.layer_spread import layer_spread
 from jaxnets.experiments.initialization.outcome import Outcome, xor_outcome
 from jaxnets.process import run_as_program
@@ -47,26 +46,18 @@ class Config:
       depth: Layers of the network whose spread is measured.
     """
 
-    seeds: Annotated[int, flags.Flag(arguments.whole_number(1, 1_000_000), "N")] = 200
+    seeds: Annotated[int, flags.Flag(flags.whole_number(1, 1_000_000), "N")] = 200
     seed: flags.Seed = 777
     steps: flags.Steps = 5000
-    lr: Annotated[tuple[float, ...], flags.Flag(arguments.positive_numbers, "A,B,...")] = RATES
+    lr: Annotated[tuple[float, ...], flags.Flag(flags.positive_numbers, "A,B,...")] = RATES
     optimizer: Annotated[str | None, flags.choice(OPTIMIZERS)] = None
     log_every: flags.LogEvery = 100
-    depth: Annotated[int, flags.Flag(arguments.whole_number(1))] = 10
+    depth: Annotated[int, flags.Flag(flags.whole_number(1))] = 10
 
 
 def train(config: Config, optimizer: str, *, progress: bool = False) -> Outcome:
     """XOR's network and data, and training from all initialisers with one optimizer at once."""
-    return xor_outcome(
-        INITIALIZERS,
-        OPTIMIZERS[optimizer],
-        config.lr,
-        seeds=range(config.seed, config.seed + config.seeds),
-        steps=config.steps,
-        record_every=config.log_every,
-        progress=progress,
-    )
+    return xor_outcome(INITIALIZERS, OPTIMIZERS[optimizer], config, progress=progress)
 
 
 CRITERION = (

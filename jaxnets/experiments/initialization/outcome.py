@@ -11,10 +11,9 @@ import optax
 from jaxnets import data, initializers, losses
 from jaxnets.activations import sigmoid
 from jaxnets.combinators import sequential
-from jaxnets.experiments.xor.many import solves_xor
+from jaxnets.experiments.xor.many import train_many
 from jaxnets.layers import dense
 from jaxnets.model import Initializer, Model, Params
-from jaxnets.training import Sweep, sweep
 
 __all__ = ["Outcome", "two_unit_net", "xor_outcome"]
 
@@ -49,49 +48,32 @@ def two_unit_net(initializer: Initializer) -> Model:
 def xor_outcome(
     inits: Mapping[str, Initializer],
     make_optimizer: Callable[..., optax.GradientTransformation],
-    rates: tuple[float, ...],
+    config: Any,
     *,
-    seeds: range,
-    steps: int,
-    record_every: int,
     progress: bool = False,
 ) -> Outcome:
     """Train every combination in one compiled program.
 
     Initialisers differ only in the parameters that the members start from.
+
+    Args:
+      inits: The initialisers by name.
+      make_optimizer: ``make_optimizer(learning_rate)``.
+      config: What has ``seed``, ``seeds``, ``lr``, ``steps`` and ``log_every``.
+      progress: Whether there is a progress bar.
     """
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-    model = two_unit_net(initializers.zeros)
-
-    def trial(learning_rate: Any) -> tuple[Any, ...]:
-        return model, losses.bce, make_optimizer(learning_rate)
-
-    result = sweep(
-        trial,
-        data.xor(),
-        keys=jnp.tile(keys, len(inits)),
-        params=_starts(inits, keys),
-        hyperparameters={"learning_rate": rates},
-        steps=steps,
-        record_every=record_every,
-        progress=progress,
-    )
-    return _outcome(model, result, (len(inits), len(seeds), len(rates)))
-
-
-def _starts(inits: Mapping[str, Initializer], keys: jax.Array) -> Params:
-    """Parameters for every initialiser and key, stacked."""
+    keys = jax.vmap(jax.random.key)(jnp.asarray(range(config.seed, config.seed + config.seeds)))
     x, _ = data.xor()
     models = [two_unit_net(initializer) for initializer in inits.values()]
     starts = [jax.vmap(lambda key, m=model: m.init(key, x))(keys) for model in models]
-    params: Params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
-    return params
-
-
-def _outcome(model: Model, result: Sweep, shape: tuple[int, int, int]) -> Outcome:
-    """The members by initialiser, seed and learning rate."""
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    network = two_unit_net(initializers.zeros), losses.bce
+    result, solves = train_many(
+        config, network, make_optimizer, params, config.lr, progress=progress
+    )
+    shape = (len(inits), config.seeds, len(config.lr))
     return Outcome(
-        solves_xor(model, result).reshape(shape),
+        solves.reshape(shape),
         _difference_of_units(result.params).reshape(shape),
         result.history["loss"].reshape(*shape, -1),
         result.history["step"],

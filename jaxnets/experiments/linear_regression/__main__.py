@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.experiments.harness import arguments, flags
+from jaxnets.experiments.harness import flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import UNPRINTED, Report
-from jaxnets.experiments.harness.text import number
+from jaxnets.experiments.harness.report import UNPRINTED, Report, number
 from jaxnets.experiments.linear_regression.ladder import (
     AGREEMENT,
     RUNGS,
@@ -47,7 +46,7 @@ class Config:
     optimizer: Annotated[str, flags.choice(("both", *RUNGS))] = "both"
     log_every: flags.LogEvery = 100
     precision: flags.Precision = "float32"
-    repeats: Annotated[int, flags.Flag(arguments.whole_number(1), "N")] = 5
+    repeats: Annotated[int, flags.Flag(flags.whole_number(1), "N")] = 5
 
 
 def train(config: Config) -> dict[str, dict[str, Climb]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnets import data, losses
 from jaxnets.combinators import perceptron
-from jaxnets.experiments.harness import arguments, choices, flags
+from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
 from jaxnets.experiments.harness.report import Report, total_seconds
 from jaxnets.experiments.perceptron.rosenblatt import (
@@ -60,7 +60,7 @@ class Config:
     optimizer: flags.Optimizer = "sgd"
     log_every: flags.LogEvery = 100
     precision: flags.Precision = "float32"
-    orders: Annotated[int, flags.Flag(arguments.whole_number(1), "N")] = 20
+    orders: Annotated[int, flags.Flag(flags.whole_number(1), "N")] = 20
 
 
 def train(config: Config, gate: str, *, progress: bool = False) -> Fit:

@@ -14,10 +14,10 @@ from jaxnets.experiments.harness.choices import OPTIMIZERS, make_optimizer, star
 from jaxnets.experiments.harness.report import UNPRINTED, Report
 from jaxnets.experiments.xor.network import build_model, goal
 from jaxnets.model import Model, Params
-from jaxnets.training import Sweep, sweep
+from jaxnets.training import Objective, Sweep, sweep
 from jaxnets.training.results import wilson_interval
 
-__all__ = ["COMPARED", "Many", "run_many", "shares_solved", "show_many", "solves_xor"]
+__all__ = ["COMPARED", "Many", "run_many", "shares_solved", "show_many", "train_many"]
 
 COMPARED = ("torch", "normal", "uniform", "constant", "xavier_uniform", "he")
 """The initialisers whose shares the picture shows."""
@@ -54,7 +54,7 @@ def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None
     """Train so many networks, one per seed, and report on them."""
     optimizer = make_optimizer(config.optimizer, config.lr)
     starts = _starts(config, config.init, seeds)
-    result, solves = _train(config, optimizer, starts, progress=progress)
+    result, solves = train_many(config, _network(config), optimizer, starts, progress=progress)
     solved = int(solves.sum())
     criterion = "more than half of the networks put all four outputs on the right side of 0.5"
     if not config.hidden:
@@ -78,31 +78,52 @@ def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None
     )
 
 
+def shares_solved(
+    config: Any, seeds: int, learning_rates: Sequence[float]
+) -> dict[str, list[float]]:
+    """The share of so many seeds that solve XOR, for every initialiser by learning rate."""
+    starts = [_starts(config, init, seeds) for init in COMPARED]
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    optimizer = OPTIMIZERS[config.optimizer]
+    _, solves = train_many(config, _network(config), optimizer, params, learning_rates)
+    shares = solves.reshape(len(COMPARED), seeds, len(learning_rates)).mean(axis=1)
+    return dict(zip(COMPARED, shares.tolist(), strict=True))
+
+
 def _starts(config: Any, init: str, seeds: int) -> Params:
     """Starting parameters of so many networks, ``[seeds, ...]``."""
     model = build_model(config.hidden, init)
     return starting_params(model, data.xor()[0], init, range(config.seed, config.seed + seeds))
 
 
-def _train(
+def _network(config: Any) -> tuple[Model, Objective]:
+    """The network to train, and what it minimises."""
+    model = build_model(config.hidden)
+    return model, goal(model, config.backprop, config.hidden)
+
+
+def train_many(
     config: Any,
+    network: tuple[Model, Any],
     optimizer: optax.GradientTransformation | Callable[..., optax.GradientTransformation],
     params: Params,
     learning_rates: Sequence[float] | None = None,
     *,
     progress: bool = False,
 ) -> tuple[Sweep, np.ndarray]:
-    """Train from every start (at every learning rate); also says which networks solve XOR."""
-    model = build_model(config.hidden)
+    """Train from every start (at every learning rate); also says which networks solve XOR.
+
+    Those that do have stayed finite and put all four outputs on the right side of 0.5.
+    """
     starts = len(jax.tree.leaves(params)[0])
-    objective = goal(model, config.backprop, config.hidden)
+    x, y = data.xor()
 
     def trial(learning_rate: Any) -> tuple[Any, ...]:
-        return model, objective, optimizer(learning_rate)
+        return *network, optimizer(learning_rate)
 
     result = sweep(
-        trial if callable(optimizer) else (model, objective, optimizer),
-        data.xor(),
+        trial if callable(optimizer) else (*network, optimizer),
+        (x, y),
         # Nothing is drawn from these: the starts are given and every batch is the whole table.
         keys=jax.random.split(jax.random.key(config.seed), starts),
         hyperparameters=None if learning_rates is None else {"learning_rate": learning_rates},
@@ -111,27 +132,9 @@ def _train(
         record_every=config.log_every,
         progress=progress,
     )
-    return result, solves_xor(model, result)
-
-
-def solves_xor(model: Model, result: Sweep) -> np.ndarray:
-    """The members that have stayed finite and put all four outputs on the right side of 0.5."""
-    x, y = data.xor()
-    outputs = jax.vmap(model.apply, in_axes=(0, None))(result.params, x)
+    outputs = jax.vmap(network[0].apply, in_axes=(0, None))(result.params, x)
     right = np.asarray(((outputs > 0.5) == (y > 0.5)[None]).all(axis=(1, 2)))
-    solved: np.ndarray = right & (result.diverged_at < 0)
-    return solved
-
-
-def shares_solved(
-    config: Any, seeds: int, learning_rates: Sequence[float]
-) -> dict[str, list[float]]:
-    """The share of so many seeds that solve XOR, for every initialiser by learning rate."""
-    starts = [_starts(config, init, seeds) for init in COMPARED]
-    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
-    _, solves = _train(config, OPTIMIZERS[config.optimizer], params, learning_rates)
-    shares = solves.reshape(len(COMPARED), seeds, len(learning_rates)).mean(axis=1)
-    return dict(zip(COMPARED, shares.tolist(), strict=True))
+    return result, right & (result.diverged_at < 0)
 
 
 def _median_loss(result: Sweep) -> list[float | None]:
