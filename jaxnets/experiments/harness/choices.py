@@ -16,14 +16,9 @@ from jaxnets.torch_compat import torch_init
 __all__ = ["INITIALIZERS", "OPTIMIZERS", "make_optimizer", "start", "starting_params"]
 
 
-def momentum(learning_rate: Any) -> optax.GradientTransformation:
-    """Gradient descent with momentum 0.9."""
-    return optax.sgd(learning_rate, momentum=0.9)
-
-
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": optax.sgd,
-    "momentum": momentum,
+    "momentum": functools.partial(optax.sgd, momentum=0.9),
     "adam": optax.adam,
     "adamw": optax.adamw,
     "rmsprop": optax.rmsprop,

@@ -33,6 +33,7 @@ __all__ = [
     "make_config",
     "place",
     "positive_number",
+    "positive_numbers",
     "refuse",
     "whole_number",
     "widths",
@@ -79,6 +80,11 @@ def _real(holds: Callable[[float], bool], rule: str, example: str) -> Callable[[
 
 positive_number = _real(lambda value: 0 < value < math.inf, "be a positive finite number", "0.1")
 fraction = _real(lambda value: 0 <= value < 1, "be a number from 0 up to 1, not 1 itself", "0.2")
+
+
+def positive_numbers(text: str) -> tuple[float, ...]:
+    """An argument type: positive finite numbers separated by commas."""
+    return tuple(map(positive_number, text.split(",")))
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -168,27 +174,25 @@ class _Store(argparse.Action):
 
 
 def add_flags(parser: Parser, config: type[Any]) -> None:
-    """Add a flag for every field of a dataclass whose annotation holds a `Flag`."""
+    """Add a flag for every field of a dataclass whose annotation holds a `Flag`.
+
+    Its help is what the docstring of the dataclass says of the field, and the default.
+    """
     doc = inspect.cleandoc(config.__doc__ or "")
     about = dict(re.findall(r"^  (\w+): (.*(?:\n    .*)*)", doc, re.MULTILINE))
     hints = typing.get_type_hints(config, include_extras=True)
     for field in dataclasses.fields(config):
         flag: Flag = hints[field.name].__metadata__[0]
         add = functools.partial(parser.add_argument, action=_Store, dest=field.name)
-        text = _help(about.get(field.name, flag.about), field.default)
+        text = " ".join(about.get(field.name, flag.about).split()).replace("`", "").rstrip(".")
+        text = text[0].lower() + text[1:].replace("%", "%%")
+        if (default := field.default) is not None:
+            text += f" ({','.join(map(str, default)) if isinstance(default, tuple) else default})"
         name = "--" + field.name.replace("_", "-")
         add(name, type=flag.parse, metavar=flag.metavar, help=text)
         if flag.other is not None:
             name, parse, metavar = flag.other
             add(name, type=parse, metavar=metavar, help=f"--{field.name} by name")
-
-
-def _help(about: str, default: Any) -> str:
-    """The help of a flag: the docstring of its field, and the default."""
-    text = " ".join(about.split()).replace("`", "").rstrip(".").replace("%", "%%")
-    text = text[0].lower() + text[1:]
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    return text if default is None else f"{text} ({shown})"
 
 
 def make_config(config: type[Any], args: argparse.Namespace) -> Any:

@@ -17,6 +17,7 @@ __all__ = [
     "json_text",
     "loss_table",
     "number",
+    "side_by_side",
     "total_seconds",
 ]
 
@@ -73,6 +74,12 @@ def total_seconds(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The seconds of several runs together, by part."""
     parts = list(runs)
     return {name: sum(part[name] for part in parts) for name in ("compile", "run")}
+
+
+def side_by_side(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The history of several runs; columns of those that have diverged are filled up with None."""
+    records = max(map(len, columns.values()))
+    return {name: column + [None] * (records - len(column)) for name, column in columns.items()}
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:

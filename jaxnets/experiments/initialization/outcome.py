@@ -11,7 +11,7 @@ import optax
 from jaxnets import data, initializers, losses
 from jaxnets.activations import sigmoid
 from jaxnets.combinators import sequential
-from jaxnets.experiments.xor.many import train_many
+from jaxnets.experiments.xor.networks import train_many
 from jaxnets.layers import dense
 from jaxnets.model import Initializer, Model, Params
 

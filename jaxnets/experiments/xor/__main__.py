@@ -21,8 +21,14 @@ from jaxnets.experiments.harness.report import (
     number,
 )
 from jaxnets.experiments.published import Table, compared, xor_table
-from jaxnets.experiments.xor.many import Many, run_many, show_many
-from jaxnets.experiments.xor.network import GRADIENTS, build_model, goal
+from jaxnets.experiments.xor.networks import (
+    GRADIENTS,
+    Many,
+    build_model,
+    goal,
+    run_many,
+    show_many,
+)
 from jaxnets.model import Model, Params
 from jaxnets.process import run_as_program
 from jaxnets.training import Fit, fit

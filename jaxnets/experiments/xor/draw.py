@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnets import data
 from jaxnets.experiments.harness.figures import grey_table, loss_curve
-from jaxnets.experiments.xor.many import Many, shares_solved
+from jaxnets.experiments.xor.networks import Many, shares_solved
 from jaxnets.model import Params
 from jaxnets.plots import DASHES, draw_surface, line_style, new_figure
 
@@ -174,9 +174,7 @@ def _draw_shares(figure: Any, ax: Any, report: Many) -> None:
     shares = shares_solved(config, seeds, rates)
     table = np.array(list(shares.values()))
     cells = np.array([[f"{share:.0%}" for share in row] for row in table])
-    image = grey_table(ax, table, cells, size=10, aspect="auto")
-    ax.set_xticks(range(len(rates)), [f"{rate:.3g}" for rate in rates])
-    ax.set_yticks(range(len(shares)), list(shares))
+    image = grey_table(ax, table, cells, shares, [f"{rate:.3g}" for rate in rates], size=10)
     ax.set(xlabel=f"learning rate of {config.optimizer}", ylabel="weights")
     ax.set_title(f"Share of {seeds} seeds that solve XOR")
     figure.colorbar(image, ax=ax, label="share solved")

@@ -54,9 +54,8 @@ def test_the_best_setting_is_the_one_with_the_largest_share(result):
 @pytest.mark.slow
 def test_a_member_is_what_fit_makes_of_the_same_start():
     initializer = initialization.INITIALIZERS["xavier"]
-    outcome = xor_outcome(
-        {"xavier": initializer}, optax.adam, (0.1,), seeds=range(5, 7), steps=300, record_every=300
-    )
+    config = initialization.Config(seed=5, seeds=2, lr=(0.1,), steps=300, log_every=300)
+    outcome = xor_outcome({"xavier": initializer}, optax.adam, config)
     model, key = two_unit_net(initializer), jax.random.key(6)
     x, y = jn.data.xor()
     fitted = jn.fit(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from jaxnets.experiments.harness.text import json_text, number
+from jaxnets.experiments.harness.report import json_text, number
 
 DIVERGE = {
     "two_layer": "--lr 1e-4 --steps 20",

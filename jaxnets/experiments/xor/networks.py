@@ -1,5 +1,6 @@
-"""Many networks of XOR at once: how many of them solve it, by seed, initialiser and rate."""
+"""The networks of XOR, and many at once: how many solve it, by seed, initialiser and rate."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +10,70 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets import data
-from jaxnets.experiments.harness.choices import OPTIMIZERS, make_optimizer, starting_params
+from jaxnets import data, losses
+from jaxnets.activations import sigmoid
+from jaxnets.combinators import sequential
+from jaxnets.experiments.harness.choices import (
+    INITIALIZERS,
+    OPTIMIZERS,
+    make_optimizer,
+    starting_params,
+)
 from jaxnets.experiments.harness.report import UNPRINTED, Report
-from jaxnets.experiments.xor.network import build_model, goal
+from jaxnets.layers import dense
 from jaxnets.model import Model, Params
-from jaxnets.training import Objective, Sweep, sweep
+from jaxnets.training import Objective, Supervised, Sweep, objective, sweep
 from jaxnets.training.results import wilson_interval
 
-__all__ = ["COMPARED", "Many", "run_many", "shares_solved", "show_many", "train_many"]
+__all__ = [
+    "COMPARED",
+    "GRADIENTS",
+    "Many",
+    "build_model",
+    "goal",
+    "run_many",
+    "shares_solved",
+    "show_many",
+    "train_many",
+]
+
+GRADIENTS = {
+    "auto": "",
+    "hand": ", gradient: the chain rule by hand",
+    "tutorial": ", gradient: the course's own hand-written rule",
+}
+"""The origins of a gradient, and the words of a report for them."""
+
+
+@functools.lru_cache(maxsize=64)
+def build_model(hidden: tuple[int, ...], init: str = "torch") -> Model:
+    """The network: dense layers, each followed by a sigmoid.
+
+    Equal arguments give the same object, so that a second run compiles nothing.
+    """
+    w_init = INITIALIZERS[init]()
+    layers = [dense(width, w_init=w_init) for width in (*hidden, 1)]
+    return sequential(*[part for layer in layers for part in (layer, sigmoid)])
+
+
+def goal(model: Model, backprop: str, hidden: tuple[int, ...]) -> Objective:
+    """What a model minimises, with the gradient of a name of `GRADIENTS`."""
+    supervised = Supervised(model, losses.bce)
+    if backprop == "auto":
+        return objective(supervised)
+    # Imported here, because differentiation needs no formula.
+    from jaxnets.parity import backprop as by_hand
+    from jaxnets.parity import tutorial
+
+    layers = [sigmoid] * (len(hidden) + 1)
+
+    def value_and_grad(params: Params, batch: Any, *, key: Any) -> Any:
+        if backprop == "tutorial":
+            return tutorial.value_and_grad(params, *batch)
+        return by_hand.value_and_grad(params, *batch, activations=layers, loss=losses.bce)
+
+    return objective(supervised, value_and_grad=value_and_grad)
+
 
 COMPARED = ("torch", "normal", "uniform", "constant", "xavier_uniform", "he")
 """The initialisers whose shares the picture shows."""
