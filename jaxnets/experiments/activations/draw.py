@@ -28,8 +28,8 @@ def draw(report: "Activations") -> "Figure":
     grid, panels = axes[0, 0].get_gridspec(), np.empty((3, 3), object)
     for i, j in np.ndindex(3, 3):
         place = grid[rows + 2 * i : rows + 2 * i + 2, 2 * j : 2 * j + 2]
-        panels[i, j] = figure.add_subplot(place)
-        panels[i, j].grid(visible=True, color="#dddddd", linewidth=0.6)
+        panels[i, j] = ax = figure.add_subplot(place)
+        ax.grid(visible=True, color="#dddddd", linewidth=0.6)
     _draw_gradients(panels[0], panels[1], report.norms)
     _draw_dead(panels[2], report.history["step"], report.dead, report.rates)
     return figure

@@ -16,13 +16,7 @@ from jaxnets.data import LabelledImages
 from jaxnets.errors import ArgumentValueError, named, require
 from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import (
-    UNPRINTED,
-    Report,
-    diverged_at,
-    divergence_text,
-    number,
-)
+from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
 from jaxnets.layers import flatten
 from jaxnets.model import Model, Params
 from jaxnets.process import run_as_program
@@ -220,7 +214,7 @@ def show(report: Digits) -> list[str]:
             for epoch, loss, theirs, accuracy in zip(*history.values(), strict=True)
             if epoch // config.log_every % every == 0
         ),
-        *divergence_text(report.diverged_at),
+        *report.divergence(),
         "",
         f"test accuracy: {report.test_accuracy:.4f} "
         f"({len(report.wrong)} of {images['test']} wrong)",

@@ -13,9 +13,7 @@ __all__ = [
     "UNPRINTED",
     "Report",
     "diverged_at",
-    "divergence_text",
     "json_text",
-    "loss_table",
     "number",
     "side_by_side",
     "total_seconds",
@@ -58,16 +56,36 @@ class Report:
         names = [part.name for part in fields(self) if part.metadata.get("printed", True)]
         return {**{name: getattr(self, name) for name in names}, "config": asdict(self.config)}
 
+    def loss_lines(
+        self, form: str, width: int, beside: Mapping[str, tuple[Sequence[float | None], str]]
+    ) -> list[str]:
+        """The losses by step in a table.
+
+        Args:
+          form: Of the losses.
+          width: Of their column.
+          beside: Further columns by title, each with a form that says its width; what is None is
+            left out.
+        """
+        titles = [f"{title:>{their.partition('.')[0]}}" for title, (_, their) in beside.items()]
+        lines = ["  ".join((f"{'step':>6}", f"{'loss':>{width}}", *titles))]
+        history = zip(self.history["step"], self.history["loss"], strict=True)
+        for i, (step, loss) in enumerate(history):
+            others = [(column[i], their) for column, their in beside.values()]
+            cells = [f"{value:{their}}" for value, their in others if value is not None]
+            lines.append("  ".join((f"{step:6d}", number(loss, form, width), *cells)))
+        return lines
+
+    def divergence(self) -> list[str]:
+        """The line on a run that stopped early, and what its figures are of; none if it did not."""
+        step = getattr(self, "diverged_at", None)
+        text = f"The run stopped being finite at step {step}: what follows is of the weights before"
+        return [] if step is None else [f"{text} that step's update. Lower --lr."]
+
 
 def diverged_at(result: Fit) -> int | None:
     """The step at which a run stopped being finite, or None if it did not."""
     return int(result.state.step) if result.status == "diverged" else None
-
-
-def divergence_text(step: int | None) -> list[str]:
-    """The line on a run that stopped early, and on what its figures are of; none if it did not."""
-    text = f"The run stopped being finite at step {step}: what follows is of the weights before "
-    return [] if step is None else [f"{text}that step's update. Lower --lr."]
 
 
 def total_seconds(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -111,28 +129,3 @@ def number(value: float | None, form: str, width: int = 0) -> str:
     """
     finite = value is not None and math.isfinite(value)
     return (f"{value:{form}}" if finite else "not finite").rjust(width)
-
-
-def loss_table(
-    history: Mapping[str, Sequence[Any]],
-    form: str,
-    width: int,
-    beside: Mapping[str, tuple[Sequence[float | None], str]],
-) -> list[str]:
-    """The losses by step, a line a record under a line of titles.
-
-    Args:
-      history: ``"step"`` and ``"loss"``.
-      form: Of the losses.
-      width: Of their column.
-      beside: Further columns by title, each with a form that says its width; what is None is
-        left out.
-    """
-    titles = [f"{title:>{their.partition('.')[0]}}" for title, (_, their) in beside.items()]
-    lines = ["  ".join((f"{'step':>6}", f"{'loss':>{width}}", *titles))]
-    for i, (step, loss) in enumerate(zip(history["step"], history["loss"], strict=True)):
-        cells = [
-            f"{column[i]:{their}}" for column, their in beside.values() if column[i] is not None
-        ]
-        lines.append("  ".join((f"{step:6d}", number(loss, form, width), *cells)))
-    return lines

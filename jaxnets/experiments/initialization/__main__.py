@@ -1,17 +1,22 @@
 """The first weights: what they do to the spread of a signal, and whether XOR is learned."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.activations import relu, tanh
+from jaxnets import data, initializers, losses
+from jaxnets.activations import relu, sigmoid, tanh
+from jaxnets.combinators import sequential
 from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
 from jaxnets.experiments.harness.report import Report, number, total_seconds
 from jaxnets.experiments.initialization.layer_spread import layer_spread
-from jaxnets.experiments.initialization.outcome import Outcome, xor_outcome
+from jaxnets.experiments.xor.networks import train_many
+from jaxnets.layers import dense
+from jaxnets.model import Initializer, Model, Params
 from jaxnets.process import run_as_program
 
 __all__ = ["EXPERIMENT", "INITIALIZERS", "Config", "First", "main", "run", "show"]
@@ -54,9 +59,64 @@ class Config:
     depth: Annotated[int, flags.Flag(flags.whole_number(1))] = 10
 
 
+class Outcome(NamedTuple):
+    """The networks of one optimizer after training; axes: initialisers, seeds, learning rates.
+
+    Attributes:
+      solved: Whether all four outputs are on the right side of 0.5.
+      difference: The largest difference between weights of the two hidden units.
+      loss: The recorded losses, with one axis more.
+      step: Of each record.
+      params: Of all networks, on one leading axis.
+      seconds: Wall time by part.
+    """
+
+    solved: np.ndarray
+    difference: np.ndarray
+    loss: np.ndarray
+    step: np.ndarray
+    params: Params
+    seconds: dict[str, float]
+
+
+def two_unit_net(initializer: Initializer) -> Model:
+    """The 2-2-1 network of the course, with biases of 0."""
+    zeros = initializers.zeros
+    hidden, output = (dense(width, w_init=initializer, b_init=zeros) for width in (2, 1))
+    return sequential(hidden, sigmoid, output, sigmoid)
+
+
 def train(config: Config, optimizer: str, *, progress: bool = False) -> Outcome:
-    """XOR's network and data, and training from all initialisers with one optimizer at once."""
-    return xor_outcome(INITIALIZERS, OPTIMIZERS[optimizer], config, progress=progress)
+    """XOR's network and data, and training from all initialisers with one optimizer at once.
+
+    Initialisers differ only in the parameters that the members start from.
+    """
+    seeds = jnp.asarray(range(config.seed, config.seed + config.seeds))
+    keys, (x, _) = jax.vmap(jax.random.key)(seeds), data.xor()
+    models = map(two_unit_net, INITIALIZERS.values())
+    starts = [jax.vmap(lambda key, m=model: m.init(key, x))(keys) for model in models]
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    network = two_unit_net(initializers.zeros), losses.bce
+    make, rates = OPTIMIZERS[optimizer], config.lr
+    result, solves = train_many(config, network, make, params, rates, progress=progress)
+    shape = (len(INITIALIZERS), config.seeds, len(rates))
+    return Outcome(
+        solves.reshape(shape),
+        _difference_of_units(result.params).reshape(shape),
+        result.history["loss"].reshape(*shape, -1),
+        result.history["step"],
+        result.params,
+        result.seconds,
+    )
+
+
+def _difference_of_units(params: Params) -> np.ndarray:
+    """The largest difference between weights of the two hidden units, for each network."""
+    hidden, output = params["0"], params["2"]
+    # The hidden units are the columns of w, the entries of b, and the rows of the next w.
+    of_units = (hidden["w"], hidden["b"][:, None], jnp.swapaxes(output["w"], 1, 2))
+    gaps = [jnp.abs(weights[..., 0] - weights[..., 1]).max(axis=1) for weights in of_units]
+    return np.asarray(jnp.stack(gaps).max(axis=0))
 
 
 CRITERION = (

@@ -113,19 +113,19 @@ CRITERION = (
 def _measured(config: Config, climbs: dict[str, dict[str, Climb]]) -> dict[str, Any]:
     """Every rung beside the one by hand and the limit, and the limit itself."""
     x, y, w = draw_numbers(config)
-    limit = least_squares(x, y)
+    limit, loss = least_squares(x, y)
     with np.errstate(all="ignore"):
         rows = {
-            name: _row(rung, next(iter(rungs.values())), limit.weights)
+            name: _row(rung, next(iter(rungs.values())), limit)
             for rungs in climbs.values()
             for name, rung in rungs.items()
         }
     metrics: dict[str, Any] = {
-        "least_squares": {"loss": limit.loss, "distance_at_start": _apart(w, limit.weights)},
+        "least_squares": {"loss": loss, "distance_at_start": _apart(w, limit)},
         "rungs": rows,
     }
     if "sgd" in climbs and (reached := climbs["sgd"]["numpy_by_hand"]).diverged_at is None:
-        there = closed_form(x, limit.weights, w, config.lr, config.steps)
+        there = closed_form(x, limit, w, config.lr, config.steps)
         metrics["distance_from_closed_form"] = _apart(reached.weights, there)
     return metrics
 

@@ -36,24 +36,8 @@ def half_squared_error(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     return total
 
 
-def numpy_by_hand(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+def _in_numpy(x: Any, y: Any, w: Any, steps: int, update: Callable[..., Any]) -> Run:
     """A loop in NumPy. With e = x w - y, the loss is sum(e^2)/2 and its gradient x^T e."""
-    x, y, start = np.asarray(x), np.asarray(y), np.asarray(w)
-    rate = start.dtype.type(lr)
-
-    def run() -> tuple[Any, Any]:
-        w, curve = start, []
-        for _ in range(steps):
-            error = x @ w - y
-            curve.append(np.sum(error**2) / 2)
-            w = w - rate * (x.T @ error)
-        return w, curve
-
-    return run
-
-
-def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
-    """The same loop with Adam's rule by hand."""
     x, y, start = np.asarray(x), np.asarray(y), np.asarray(w)
 
     def run() -> tuple[Any, Any]:
@@ -61,10 +45,21 @@ def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
         for _ in range(steps):
             error = x @ w - y
             curve.append(np.sum(error**2) / 2)
-            w, state = BY_HAND["adam"](w, x.T @ error, state, learning_rate=lr)
+            w, state = update(w, x.T @ error, state)
         return w, curve
 
     return run
+
+
+def numpy_by_hand(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+    """A step down the gradient by hand."""
+    rate = np.asarray(w).dtype.type(lr)
+    return _in_numpy(x, y, w, steps, lambda w, gradient, _: (w - rate * gradient, None))
+
+
+def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+    """The same loop with Adam's rule by hand."""
+    return _in_numpy(x, y, w, steps, functools.partial(BY_HAND["adam"], learning_rate=lr))
 
 
 def _compiled(step: Callable[[Any], tuple[Any, Any]], start: Any, steps: int) -> Run:
@@ -203,18 +198,14 @@ def climb(run: Run, repeats: int, steps: int) -> Climb:
     return Climb(weights, losses, seconds[0], float(np.median(seconds[1:])), end)
 
 
-class LeastSquares(NamedTuple):
-    """The weights of the smallest loss, in float64, and that loss."""
+def least_squares(x: Any, y: Any) -> tuple[Any, float]:
+    """The limit of the ladder: the w with x^T (x w - y) = 0, by NumPy's own solver, and its loss.
 
-    weights: Any
-    loss: float
-
-
-def least_squares(x: Any, y: Any) -> LeastSquares:
-    """The limit of the ladder: the w with x^T (x w - y) = 0, by NumPy's own solver."""
+    Both are float64.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     weights = np.linalg.lstsq(x, y, rcond=None)[0]
-    return LeastSquares(weights, float(((x @ weights - y) ** 2).sum() / 2))
+    return weights, float(((x @ weights - y) ** 2).sum() / 2)
 
 
 def closed_form(x: Any, limit: Any, start: Any, lr: float, steps: int) -> Any:

@@ -24,6 +24,7 @@ def draw(report: "Losses") -> "Figure":
     """Each loss over the plane of two predictions, with arrows down the gradient by hand."""
     figure, axes = new_figure(2, 3, width=3.8, height=3.5)
     apart, sure = np.array([1.0, -1.0], "float32"), np.array([1.0, 0.0], "float32")
+    surfaces: list[tuple[Any, ...]]
     surfaces = [(name, apart, (-3, 3), f"{name}, targets 1 and -1", "prediction") for name in REAL]
     surfaces += [("bce", sure, (0.01, 0.99), "bce (nats), targets 1 and 0", "probability")]
     last = "cross-entropy (nats), class 1 of 3"

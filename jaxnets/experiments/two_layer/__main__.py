@@ -11,14 +11,7 @@ from jaxnets.activations import relu
 from jaxnets.combinators import sequential
 from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import (
-    UNPRINTED,
-    Report,
-    diverged_at,
-    divergence_text,
-    loss_table,
-    number,
-)
+from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
 from jaxnets.experiments.published import Table, compared, two_layer_table
 from jaxnets.initializers import normal
 from jaxnets.layers import dense
@@ -197,8 +190,8 @@ def show(report: TwoLayer) -> list[str]:
         f"learning rate {config.lr:g}, {config.steps} steps, weights: {weights}, "
         f"seed {config.seed}, {config.precision}",
         "",
-        *loss_table(report.history, f".{digits}g", 21, dict(zip(titles, columns, strict=False))),
-        *divergence_text(report.diverged_at),
+        *report.loss_lines(f".{digits}g", 21, dict(zip(titles, columns, strict=False))),
+        *report.divergence(),
         "",
         f"{of}: {number(report.metrics['loss'], f'.{digits}g')}",
     ]

@@ -12,23 +12,9 @@ import numpy as np
 from jaxnets import data, losses
 from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import (
-    UNPRINTED,
-    Report,
-    diverged_at,
-    divergence_text,
-    loss_table,
-    number,
-)
+from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
 from jaxnets.experiments.published import Table, compared, xor_table
-from jaxnets.experiments.xor.networks import (
-    GRADIENTS,
-    Many,
-    build_model,
-    goal,
-    run_many,
-    show_many,
-)
+from jaxnets.experiments.xor.networks import GRADIENTS, Many, build_model, goal, run_many
 from jaxnets.model import Model, Params
 from jaxnets.process import run_as_program
 from jaxnets.training import Fit, fit
@@ -215,15 +201,15 @@ def show(report: One | Many) -> list[str]:
         f"weights: {config.init}, seed {config.seed}{GRADIENTS[config.backprop]}"
     )
     if isinstance(report, Many):
-        return [head, "", *show_many(report)]
+        return [head, "", *report.show()]
     largest = report.max_relative_difference
     said = f"largest relative difference from the published table: {largest or 0:.1e}"
     return [
         head,
         "",
-        *loss_table(report.history, ".10f", 12, report.beside),
+        *report.loss_lines(".10f", 12, report.beside),
         *([said] if report.beside else []),
-        *divergence_text(report.diverged_at),
+        *report.divergence(),
         "",
         "hypothesis: " + "  ".join(number(value, ".8f") for value in report.hypothesis),
         "prediction: " + "  ".join(f"{value:10d}" for value in report.prediction),

@@ -13,12 +13,7 @@ import optax
 from jaxnets import data, losses
 from jaxnets.activations import sigmoid
 from jaxnets.combinators import sequential
-from jaxnets.experiments.harness.choices import (
-    INITIALIZERS,
-    OPTIMIZERS,
-    make_optimizer,
-    starting_params,
-)
+from jaxnets.experiments.harness import choices
 from jaxnets.experiments.harness.report import UNPRINTED, Report
 from jaxnets.layers import dense
 from jaxnets.model import Model, Params
@@ -33,7 +28,6 @@ __all__ = [
     "goal",
     "run_many",
     "shares_solved",
-    "show_many",
     "train_many",
 ]
 
@@ -51,7 +45,7 @@ def build_model(hidden: tuple[int, ...], init: str = "torch") -> Model:
 
     Equal arguments give the same object, so that a second run compiles nothing.
     """
-    w_init = INITIALIZERS[init]()
+    w_init = choices.INITIALIZERS[init]()
     layers = [dense(width, w_init=w_init) for width in (*hidden, 1)]
     return sequential(*[part for layer in layers for part in (layer, sigmoid)])
 
@@ -105,10 +99,23 @@ class Many(Report):
     losses: np.ndarray = field(metadata=UNPRINTED)
     solves: np.ndarray = field(metadata=UNPRINTED)
 
+    def show(self) -> list[str]:
+        """The share solved and the time per network and step."""
+        low, high = self.interval
+        share, first = self.solved / self.members, self.config.seed
+        last = first + self.members - 1
+        seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
+        return [
+            f"solved: {self.solved} of {self.members} networks = {share:.1%} "
+            f"(95% interval {low:.1%} to {high:.1%}), {self.diverged} diverged; {seeds}",
+            f"time per network and step: {self.ns_per_network_step:.1f} ns",
+            "",
+        ]
+
 
 def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None) -> Many:
     """Train so many networks, one per seed, and report on them."""
-    optimizer = make_optimizer(config.optimizer, config.lr)
+    optimizer = choices.make_optimizer(config.optimizer, config.lr)
     starts = _starts(config, config.init, seeds)
     result, solves = train_many(config, _network(config), optimizer, starts, progress=progress)
     solved = int(solves.sum())
@@ -140,7 +147,7 @@ def shares_solved(
     """The share of so many seeds that solve XOR, for every initialiser by learning rate."""
     starts = [_starts(config, init, seeds) for init in COMPARED]
     params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
-    optimizer = OPTIMIZERS[config.optimizer]
+    optimizer = choices.OPTIMIZERS[config.optimizer]
     _, solves = train_many(config, _network(config), optimizer, params, learning_rates)
     shares = solves.reshape(len(COMPARED), seeds, len(learning_rates)).mean(axis=1)
     return dict(zip(COMPARED, shares.tolist(), strict=True))
@@ -149,7 +156,9 @@ def shares_solved(
 def _starts(config: Any, init: str, seeds: int) -> Params:
     """Starting parameters of so many networks, ``[seeds, ...]``."""
     model = build_model(config.hidden, init)
-    return starting_params(model, data.xor()[0], init, range(config.seed, config.seed + seeds))
+    return choices.starting_params(
+        model, data.xor()[0], init, range(config.seed, config.seed + seeds)
+    )
 
 
 def _network(config: Any) -> tuple[Model, Objective]:
@@ -200,17 +209,3 @@ def _median_loss(result: Sweep) -> list[float | None]:
         return [None] * len(result.history["step"])
     median: list[float | None] = np.median(kept, axis=0).tolist()
     return median
-
-
-def show_many(report: Many) -> list[str]:
-    """The share solved and the time per network and step."""
-    low, high = report.interval
-    share, first = report.solved / report.members, report.config.seed
-    last = first + report.members - 1
-    seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
-    return [
-        f"solved: {report.solved} of {report.members} networks = {share:.1%} "
-        f"(95% interval {low:.1%} to {high:.1%}), {report.diverged} diverged; {seeds}",
-        f"time per network and step: {report.ns_per_network_step:.1f} ns",
-        "",
-    ]
