@@ -141,14 +141,13 @@ def run(config: Config) -> Activations:
     rates = [factor * config.lr for factor in RATE_FACTORS]
     dead = {name: train(config, activation, rates) for name, activation in REMEDIES.items()}
     ends = {name: _ends(counted, rates) for name, counted in dead.items()}
-    steps = list(range(0, config.steps + 1, config.log_every))
     metrics = {f"loss_{name}": rows[-1]["loss"] for name, rows in ends.items()}
     return Activations(
         config=config,
         criterion=CRITERION,
         success=_vanish_and_explode(grown) and _die_and_are_cured(ends),
         metrics={"dead_relu_units": ends["relu"][-1]["share_off"], **metrics},
-        history={"step": steps, **_columns(dead, rates)},
+        history=_history(config, dead, rates),
         seconds=total_seconds(counted.seconds for counted in dead.values()),
         timed="wall time (training)",
         gradient_growth=grown,
@@ -186,13 +185,15 @@ def curves() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     }
 
 
-def _columns(dead: dict[str, DeadUnits], rates: list[float]) -> dict[str, list[float | None]]:
+def _history(
+    config: Config, dead: dict[str, DeadUnits], rates: list[float]
+) -> dict[str, list[Any]]:
     """The share of units that are off, for each activation and learning rate."""
-    return {
-        f"off_{name}_{rate:g}": _finite(share)
-        for name, counted in dead.items()
-        for rate, share in zip(rates, counted.share, strict=True)
-    }
+    history: dict[str, list[Any]] = {"step": list(range(0, config.steps + 1, config.log_every))}
+    for name, counted in dead.items():
+        for rate, share in zip(rates, counted.share, strict=True):
+            history[f"off_{name}_{rate:g}"] = _finite(share)
+    return history
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

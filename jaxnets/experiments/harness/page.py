@@ -13,7 +13,10 @@ from jaxnets.experiments.harness.report import Report
 
 __all__ = ["Entry", "write_page"]
 
-STYLE = """
+HEAD = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>jaxnets experiments</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
        color: #111; background: #fff; }
 h2 { margin-top: 3rem; border-top: 1px solid #bbb; padding-top: 1rem; }
@@ -23,7 +26,8 @@ th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; border-bottom: 1px sol
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; background: #f4f4f4; padding: 0.8rem; font-size: 0.85rem; }
 .missed { font-weight: bold; text-decoration: underline; }
-"""
+</style></head><body>
+<h1>jaxnets experiments</h1>"""
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,10 @@ def write_page(folder: Path, entries: Sequence[Entry]) -> Path:
     """Write ``index.html`` into ``folder``, where the pictures are; returns its path."""
     met = sum(entry.success for entry in entries)
     # The numbers depend on the versions and the platform.
-    environment = (
-        f"JAX {jax.__version__} on {jax.default_backend()}, Python {platform.python_version()}, "
-        f"{platform.system()} {platform.machine()}."
-    )
+    python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
+    environment = f"JAX {jax.__version__} on {jax.default_backend()}, Python {python}, {system}."
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8"><title>jaxnets experiments</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE}</style></head><body>",
-        "<h1>jaxnets experiments</h1>",
+        HEAD,
         f"<p>{met} of {len(entries)} runs met their criterion, each with the defaults of its "
         f"command. {escape(environment)}</p>",
         "<table>",

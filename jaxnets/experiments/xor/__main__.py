@@ -14,8 +14,8 @@ from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
 from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
 from jaxnets.experiments.published import Table, compared, xor_table
-from jaxnets.experiments.xor.networks import GRADIENTS, Many, build_model, goal, run_many
-from jaxnets.model import Model, Params
+from jaxnets.experiments.xor.networks import GRADIENTS, WHY, Many, build_model, goal, run_many
+from jaxnets.model import Params
 from jaxnets.process import run_as_program
 from jaxnets.training import Fit, fit
 
@@ -79,8 +79,8 @@ def train(config: Config, *, progress: bool = False) -> Fit:
     )
 
 
-def test(config: Config, params: Params) -> tuple[np.ndarray, float, float]:
-    """The fourth step: the four outputs, the share of them that is right, and their loss."""
+def test(config: Config, params: Params) -> tuple[np.ndarray, dict[str, Any]]:
+    """The fourth step: the four outputs; the share of them that is right, and their loss."""
     model, (x, y) = build_model(config.hidden, config.init), data.xor()
 
     @jax.jit
@@ -89,7 +89,8 @@ def test(config: Config, params: Params) -> tuple[np.ndarray, float, float]:
         return outputs, losses.bce(outputs, y)
 
     outputs, loss = map(np.asarray, tested(params, x, y))
-    return outputs[:, 0], float(((outputs > 0.5) == np.asarray(y)).mean()), float(loss)
+    right = (outputs > 0.5) == np.asarray(y)
+    return outputs[:, 0], {"accuracy": float(right.mean()), "loss": float(loss)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,6 @@ class One(Report):
       accuracy: The share of them that is right.
       loss: At the end.
       diverged_at: The step at which the run stopped being finite, or None.
-      model: The network.
       params_after: The parameters after so many steps.
       beside: The published losses and the relative differences from them by record.
     """
@@ -117,37 +117,34 @@ class One(Report):
     accuracy: float
     loss: float
     diverged_at: int | None
-    model: Model = field(metadata=UNPRINTED)
     params_after: Callable[[int], Params] = field(metadata=UNPRINTED)
     beside: dict[str, tuple[list[Any], str]] = field(metadata=UNPRINTED)
 
 
 def run(config: Config, *, progress: bool = False) -> One | Many:
     """Train and test what ``config`` says; prints nothing but a progress bar."""
-    why = None if config.hidden else WHY
     if config.seeds is not None:
-        return run_many(config, config.seeds, progress=progress, why=why)
+        return run_many(config, config.seeds, progress=progress)
     result = train(config, progress=progress)
-    hypothesis, accuracy, loss = test(config, result.params)
+    hypothesis, metrics = test(config, result.params)
     history = {name: result.history[name].tolist() for name in ("step", "loss")}
-    solved = accuracy == 1.0
-    single = accuracy <= 0.75 and abs(loss - math.log(2)) <= 1e-3
+    met = metrics["accuracy"] == 1.0
+    if not config.hidden:
+        met = metrics["accuracy"] <= 0.75 and abs(metrics["loss"] - math.log(2)) <= 1e-3
     return One(
         config=config,
         criterion="all four outputs are on the right side of 0.5" if config.hidden else SINGLE,
-        success=result.status != "diverged" and (solved if config.hidden else single),
-        metrics={"accuracy": accuracy, "loss": loss},
+        success=result.status != "diverged" and met,
+        metrics=metrics,
         history=history,
         seconds=result.seconds,
         params=result.params,
-        why=why,
+        why=None if config.hidden else WHY,
         hypothesis=hypothesis.tolist(),
         prediction=(hypothesis > 0.5).astype(int).tolist(),
-        accuracy=accuracy,
-        loss=loss,
         diverged_at=diverged_at(result),
-        model=build_model(config.hidden, config.init),
         params_after=functools.partial(_params_after, config, result),
+        **metrics,
         **_comparison(config, history),
     )
 
@@ -155,11 +152,6 @@ def run(config: Config, *, progress: bool = False) -> One | Many:
 SINGLE = (
     "a single layer does not solve XOR: its loss ends at ln 2 (within 1e-3) and its accuracy is "
     "at most 0.75"
-)
-
-WHY = (
-    "Why: one layer is one straight line, and no line parts (0,1), (1,0) from (0,0), (1,1); the "
-    "best it can do is to answer 0.5 everywhere, which costs ln 2."
 )
 
 

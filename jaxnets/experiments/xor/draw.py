@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnets import data
 from jaxnets.experiments.harness.figures import grey_table, loss_curve
-from jaxnets.experiments.xor.networks import Many, shares_solved
+from jaxnets.experiments.xor.networks import Many, build_model, shares_solved
 from jaxnets.model import Params
 from jaxnets.plots import DASHES, draw_surface, line_style, new_figure
 
@@ -104,11 +104,12 @@ def _draw_surfaces(figure: Any, axes: Any, report: "One") -> None:
     last = report.config.steps if report.diverged_at is None else report.diverged_at
     steps = spread_steps(report.history, last, SURFACES)
     points, targets = data.xor()
+    model = build_model(report.config.hidden, report.config.init)
     for ax, step in zip(axes.flat, steps, strict=False):
         params = report.params_after(step)
 
         def outputs(x: Any, params: Params = params) -> jax.Array:
-            answers: jax.Array = report.model.apply(params, jnp.asarray(x))
+            answers: jax.Array = model.apply(params, jnp.asarray(x))
             return answers[:, 0]
 
         bands = draw_surface(ax, outputs, points, np.asarray(targets)[:, 0])

@@ -23,6 +23,7 @@ from jaxnets.training.results import wilson_interval
 __all__ = [
     "COMPARED",
     "GRADIENTS",
+    "WHY",
     "Many",
     "build_model",
     "goal",
@@ -69,6 +70,12 @@ def goal(model: Model, backprop: str, hidden: tuple[int, ...]) -> Objective:
     return objective(supervised, value_and_grad=value_and_grad)
 
 
+WHY = (
+    "Why: one layer is one straight line, and no line parts (0,1), (1,0) from (0,0), (1,1); the "
+    "best it can do is to answer 0.5 everywhere, which costs ln 2."
+)
+"""What a report says of a single layer."""
+
 COMPARED = ("torch", "normal", "uniform", "constant", "xavier_uniform", "he")
 """The initialisers whose shares the picture shows."""
 
@@ -113,7 +120,7 @@ class Many(Report):
         ]
 
 
-def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None) -> Many:
+def run_many(config: Any, seeds: int, *, progress: bool = False) -> Many:
     """Train so many networks, one per seed, and report on them."""
     optimizer = choices.make_optimizer(config.optimizer, config.lr)
     starts = _starts(config, config.init, seeds)
@@ -130,7 +137,7 @@ def run_many(config: Any, seeds: int, *, progress: bool = False, why: str | None
         history={"step": result.history["step"].tolist(), "loss": _median_loss(result)},
         seconds=result.seconds,
         params=result.params,
-        why=why,
+        why=None if config.hidden else WHY,
         solved=solved,
         members=seeds,
         diverged=int((result.diverged_at >= 0).sum()),
@@ -180,7 +187,6 @@ def train_many(
 
     Those that do have stayed finite and put all four outputs on the right side of 0.5.
     """
-    starts = len(jax.tree.leaves(params)[0])
     x, y = data.xor()
 
     def trial(learning_rate: Any) -> tuple[Any, ...]:
@@ -190,7 +196,7 @@ def train_many(
         trial if callable(optimizer) else (*network, optimizer),
         (x, y),
         # Nothing is drawn from these: the starts are given and every batch is the whole table.
-        keys=jax.random.split(jax.random.key(config.seed), starts),
+        keys=jax.random.split(jax.random.key(config.seed), len(jax.tree.leaves(params)[0])),
         hyperparameters=None if learning_rates is None else {"learning_rate": learning_rates},
         steps=config.steps,
         params=params,
