@@ -7,14 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxnets.experiments import COURSE
+from jaxnets.experiments.harness import output
 from jaxnets.experiments.harness.experiment import DEVICE, Experiment, on_device
 from jaxnets.experiments.harness.flags import Parser, make_config, place
-from jaxnets.experiments.harness.output import (
-    check_folder,
-    check_matplotlib,
-    save_picture,
-    save_run,
-)
 from jaxnets.experiments.harness.page import Entry, write_page
 
 __all__ = ["load", "main"]
@@ -36,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse(argv)
     if args.out is None:
         parser.error("--out must name a folder; got none. Pass --out runs/all, for example.")
-    check_folder(parser, args.out)
-    check_matplotlib(parser, "--out", args.out)
+    output.check_places(parser, args.out)
+    output.check_matplotlib(parser, "--out", args.out)
     entries = []
     for experiment in map(load, COURSE):
         for label in experiment.runs:
@@ -66,8 +61,8 @@ def _entry(name: str, experiment: Experiment, line: Sequence[str], args: Any) ->
         config = make_config(experiment.config, parser.parse(line))
         with on_device(parser, args.device, config):
             report = experiment.run(config)
-            save_run(args.out / name, report)
-            save_picture(experiment.draw(report), args.out / f"{name}.png")
+            output.save_run(args.out / name, report)
+            output.save_picture(experiment.draw(report), args.out / f"{name}.png")
         text, command = experiment.text(report), " ".join((parser.prog, *line))
         seconds = time.perf_counter() - begin
         return Entry(name, experiment.summary, report, text, command, seconds)

@@ -14,7 +14,6 @@ import numpy as np
 
 from jaxnets.errors import ArgumentError
 from jaxnets.experiments import summary_of
-from jaxnets.experiments.harness import output
 from jaxnets.experiments.harness.flags import Parser, add_flags, choice, make_config, place
 from jaxnets.experiments.harness.report import Report, json_text
 
@@ -123,10 +122,11 @@ class Experiment:
 
     def _run_and_save(self, parser: Parser, args: argparse.Namespace) -> Report:
         """Run, and write what the flags ask for, if it can be written."""
-        if args.out is not None:
-            output.check_folder(parser, args.out)
-        if args.plot is not None:
-            output.check_picture(parser, args.plot)
+        if args.out is not None or args.plot is not None:
+            # Imported here, because most commands write nothing.
+            from jaxnets.experiments.harness import output
+
+            output.check_places(parser, args.out, args.plot)
         config = make_config(self.config, args)
         shown = {"progress": not args.no_progress and sys.stderr.isatty()} if self.progress else {}
         with on_device(parser, args.device, config):

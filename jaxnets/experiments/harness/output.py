@@ -17,14 +17,7 @@ from jaxnets.training.history import History
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "check_folder",
-    "check_matplotlib",
-    "check_picture",
-    "save_picture",
-    "save_run",
-    "written",
-]
+__all__ = ["check_matplotlib", "check_places", "save_picture", "save_run", "written"]
 
 FILES = ("config.json", "metrics.json", "history.csv", "params.safetensors")
 """The files of a saved run."""
@@ -76,29 +69,27 @@ def _hindrance(folder: Path) -> str | None:
         return f"cannot be written ({error.strerror})"
 
 
-def check_folder(parser: Parser, folder: Path) -> None:
-    """End the program with one line if a run could not be saved in ``folder``."""
-    if reason := _hindrance(folder):
+def check_places(parser: Parser, out: Path | None, plot: Path | None = None) -> None:
+    """End the program with one line if a run cannot be saved in ``out`` or drawn in ``plot``."""
+    if out is not None and (reason := _hindrance(out)):
         parser.error(
-            f"--out must name a folder that can be written; got {folder}, which {reason}. "
+            f"--out must name a folder that can be written; got {out}, which {reason}. "
             "Pass a new folder, such as --out runs/first."
         )
-
-
-def check_picture(parser: Parser, path: Path) -> None:
-    """End the program with one line if a picture could not be saved at ``path``."""
-    check_matplotlib(parser, "--plot", path)
-    if path.is_dir():
-        reason: str | None = "is a folder"
-    elif path.suffix.lower() not in (".png", ".svg", ".pdf"):
+    if plot is None:
+        return
+    check_matplotlib(parser, "--plot", plot)
+    if plot.is_dir():
+        reason = "is a folder"
+    elif plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         reason = "does not end in .png, .svg or .pdf"
-    elif not path.parent.is_dir():
-        reason = f"is in {path.parent}, which is no folder"
+    elif not plot.parent.is_dir():
+        reason = f"is in {plot.parent}, which is no folder"
     else:
-        reason = _hindrance(path.parent)
+        reason = _hindrance(plot.parent)
     if reason:
         parser.error(
-            f"--plot must name a picture that can be written; got {path}, which {reason}. "
+            f"--plot must name a picture that can be written; got {plot}, which {reason}. "
             "Pass --plot picture.png, for example."
         )
 

@@ -134,7 +134,6 @@ WHY = (
 
 
 Spreads = dict[str, dict[str, dict[str, list[float]]]]
-"""By activation, initialiser and direction: one number per layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
