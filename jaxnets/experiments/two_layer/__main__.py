@@ -160,8 +160,8 @@ def _comparison(config: Config, history: Table, table: Table) -> dict[str, list[
     """
     theirs, differences = compared(history, table)
     columns = {"loss": theirs, "relative_difference": differences}
-    if config.precision == "float32":
-        nudged = two_layer_table(config.seed, "nudged") or {}
+    nudged = two_layer_table(config.seed, "nudged")
+    if config.precision == "float32" and nudged is not None:
         own = dict(zip(table["step"], compared(table, nudged)[1], strict=True))
         columns["rounding"] = [own.get(step) for step in history["step"]]
     return columns
@@ -181,16 +181,15 @@ def show(report: TwoLayer) -> list[str]:
     weights = {"torch": "PyTorch's randn", "normal": "jax.random.normal"}[config.init]
     digits = 8 if config.precision == "float32" else 15
     titles = ("PyTorch", "relative difference", "PyTorch, rounding")
-    columns = zip(
-        (report.pytorch or {}).values(), (f"21.{digits}g", "19.1e", "17.1e"), strict=False
-    )
+    pytorch, forms = (report.pytorch or {}).values(), (f"21.{digits}g", "19.1e", "17.1e")
+    beside = dict(zip(titles, zip(pytorch, forms, strict=False), strict=False))
     of = "loss after the last update" if report.diverged_at is None else "loss"
     return [
         f"Two layers, {INPUTS}-{HIDDEN}-{OUTPUTS}, {EXAMPLES} examples, {config.optimizer}, "
         f"learning rate {config.lr:g}, {config.steps} steps, weights: {weights}, "
         f"seed {config.seed}, {config.precision}",
         "",
-        *report.loss_lines(f".{digits}g", 21, dict(zip(titles, columns, strict=False))),
+        *report.loss_lines(f".{digits}g", 21, beside),
         *report.divergence(),
         "",
         f"{of}: {number(report.metrics['loss'], f'.{digits}g')}",
