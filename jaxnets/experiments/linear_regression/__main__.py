@@ -167,10 +167,9 @@ def show(report: Ladder) -> list[str]:
     limit, rows = metrics["least_squares"], metrics["rungs"]
     titles = {name: title for rungs in RUNGS.values() for name, (title, _) in rungs.items()}
     first = next(iter(rows.values()))["first_loss"]
-    descent = f"After {config.steps} steps gradient descent is"
-    distance = metrics.get("distance_from_closed_form")
-    closed = (
-        [] if distance is None else [f"{descent} {distance:.1e} from where its closed form says."]
+    distance = number(metrics.get("distance_from_closed_form"), ".1e")
+    descent = (
+        f"After {config.steps} steps gradient descent is {distance} from where its closed form"
     )
     return [
         f"Linear regression, {EXAMPLES} x {INPUTS} to {EXAMPLES} x {OUTPUTS}, learning rate "
@@ -183,7 +182,7 @@ def show(report: Ladder) -> list[str]:
         *(_line(titles[name], row) for name, row in rows.items()),
         "",
         f"At the start the weights are {limit['distance_at_start']:.6f} from it.",
-        *([f"{closed} says."] if "distance_from_closed_form" in metrics else []),
+        *([f"{descent} says."] if "distance_from_closed_form" in metrics else []),
         *_divergences(report, titles),
         f"The median is of {config.repeats} further calls, which compile nothing.",
     ]

@@ -4,6 +4,7 @@ torch_linear_regression.json was made with PyTorch 2.13 by make_torch_linear_reg
 """
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,8 @@ def test_command_line_shows_every_rung_and_the_limit(capsys):
         for title, _ in rungs.values():
             assert title in shown
     assert "least squares, in closed form: 70.11286" in shown
+    distance = r"After 100 steps gradient descent is \d\.\de-\d\d from where its closed form says\."
+    assert re.search(rf"^{distance}$", shown, re.MULTILINE)
 
 
 RULES = {"adam": ("1e20", NAMES["adam"]), "sgd": ("1", NAMES["sgd"])}
