@@ -4,7 +4,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 
-from jaxnets.experiments.catalogue import summaries
+from jaxnets.experiments import COURSE, summary_of
 from jaxnets.process import run_as_program
 
 __all__ = ["main"]
@@ -22,21 +22,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         from jaxnets.experiments.run_all import main as run_all
 
         return run_all(arguments[1:])
-    unknown = [argument for argument in arguments if argument not in ("-h", "--help")]
-    if unknown:
-        print(_refusal(unknown[0]), file=sys.stderr)
-        return 2
+    for argument in arguments:
+        if argument not in ("-h", "--help"):
+            print(_refusal(argument), file=sys.stderr)
+            return 2
     print(HELP)
-    for name, summary in summaries().items():
-        print(f"  {name:20} {summary}")
+    for name in COURSE:
+        print(f"  {name:20} {summary_of(name)}")
     return 0
 
 
 def _refusal(argument: str) -> str:
     """One line; it suggests a command only where there is such an experiment."""
-    names = list(summaries())
-    advice = f"The experiments are {', '.join(names)}."
-    for near in difflib.get_close_matches(argument, [*names, "all"], n=1):
+    advice = f"The experiments are {', '.join(COURSE)}."
+    for near in difflib.get_close_matches(argument, [*COURSE, "all"], n=1):
         advice = f"To run one experiment, write python -m jaxnets.experiments.{near}"
         if near == "all":
             advice = "Write python -m jaxnets.experiments all --out DIR"

@@ -11,14 +11,14 @@ from typing import Annotated
 
 import pytest
 
+from jaxnets.experiments import COURSE, run_all, summary_of
 from jaxnets.experiments import __main__ as command
-from jaxnets.experiments import catalogue, run_all
 from jaxnets.experiments.harness.experiment import Experiment
 from jaxnets.experiments.harness.flags import Flag, make_config
 from jaxnets.experiments.harness.report import Report
 from jaxnets.plots import new_figure
 
-COURSE = ["perceptron", "xor"]
+FIRST = ["perceptron", "xor"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def install(monkeypatch):
 
     def installed(*experiments):
         by_name = {experiment.name: experiment for experiment in experiments}
-        monkeypatch.setattr(run_all, "summaries", lambda: dict.fromkeys(by_name, ""))
+        monkeypatch.setattr(run_all, "COURSE", tuple(by_name))
         monkeypatch.setattr(run_all, "load", by_name.get)
 
     return installed
@@ -182,18 +182,18 @@ def test_the_list_names_every_experiment_and_no_helper(capsys):
     assert command.main([]) == 0
     printed = capsys.readouterr().out
     names = [line.split()[0] for line in printed.splitlines() if line.startswith("  ")]
-    assert names == list(catalogue.summaries())
-    assert names[:2] == COURSE
+    assert names == list(COURSE)
+    assert names[:2] == FIRST
     assert not {"all", "run_all", "harness", "catalogue", "published"} & set(names)
-    assert all(summary.endswith(".") for summary in catalogue.summaries().values())
+    assert all(summary.endswith(".") for summary in map(summary_of, COURSE))
 
 
 NOT_ALL = {
     "xor": "To run one experiment, write python -m jaxnets.experiments.xor\n",
     "xro": "To run one experiment, write python -m jaxnets.experiments.xor\n",
     "alll": "Write python -m jaxnets.experiments all --out DIR\n",
-    "nope": f"The experiments are {', '.join(catalogue.summaries())}.\n",
-    "": f"The experiments are {', '.join(catalogue.summaries())}.\n",
+    "nope": f"The experiments are {', '.join(COURSE)}.\n",
+    "": f"The experiments are {', '.join(COURSE)}.\n",
 }
 
 
@@ -208,15 +208,15 @@ def test_only_a_command_that_there_is_is_suggested(argument, capsys):
 def test_the_list_imports_no_experiment():
     code = """
 import sys
-from jaxnets.experiments.catalogue import summaries
-assert summaries()
+from jaxnets.experiments import COURSE, summary_of
+assert all(map(summary_of, COURSE))
 print(any(name.endswith("__main__") for name in sys.modules if name.startswith("jaxnets.")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
-@pytest.mark.parametrize("name", catalogue.summaries())
+@pytest.mark.parametrize("name", COURSE)
 def test_every_run_is_a_command_line_of_its_experiment(name):
     experiment = run_all.load(name)
     assert experiment.name == name
@@ -239,4 +239,4 @@ def test_all_three_networks_of_xor_are_on_the_page():
 def test_every_experiment_meets_its_criterion(tmp_path):
     assert run_all.main(["--out", str(tmp_path)]) == 0
     ids = Page((tmp_path / "index.html").read_text()).ids
-    assert {name.partition("-")[0] for name in ids} == catalogue.summaries().keys()
+    assert {name.partition("-")[0] for name in ids} == set(COURSE)

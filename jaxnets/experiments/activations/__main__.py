@@ -46,11 +46,7 @@ CURVES: dict[str, Callable[[Any], jax.Array]] = {
 }
 """Every activation as a curve y(x), the course's first."""
 
-DEEP: dict[str, Activation] = {
-    "sigmoid": activations.sigmoid,
-    "tanh": activations.tanh,
-    "relu": activations.relu,
-}
+DEEP: dict[str, Activation] = {name: getattr(activations, name) for name in COURSE[:3]}
 """Activations whose gradients are followed through depth."""
 
 WEIGHTS = ("torch", "he", "normal")
@@ -59,11 +55,8 @@ WEIGHTS = ("torch", "he", "normal")
 DEPTH = 50
 """Hidden layers of the deepest network."""
 
-REMEDIES: dict[str, Layer] = {
-    "relu": activations.relu,
-    "leaky_relu": activations.leaky_relu,
-    "prelu": parametric_relu(),
-}
+RELU, LEAKY = activations.relu, activations.leaky_relu
+REMEDIES: dict[str, Layer] = {"relu": RELU, "leaky_relu": LEAKY, "prelu": parametric_relu()}
 """ReLU, and the activations that keep a slope on the left."""
 
 RATE_FACTORS = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -90,7 +83,6 @@ class Config:
       lr: Highest of their learning rates.
       optimizer: Their update rule.
       log_every: Steps between counts.
-      precision: Of weights and arithmetic.
     """
 
     seed: flags.Seed = 777
@@ -141,20 +133,21 @@ class Activations(Report):
 def run(config: Config) -> Activations:
     """Differentiate, measure and train."""
     norms = _gradient_norms(jax.random.key(config.seed))
-    steps = list(range(0, config.steps + 1, config.log_every))
+    # The first layer's gradient at the largest depth as a multiple of that at depth 1.
+    grown = {
+        weights: {name: float(table[-1, 0] / table[0, 0]) for name, table in tables.items()}
+        for weights, tables in norms.items()
+    }
     rates = [factor * config.lr for factor in RATE_FACTORS]
     dead = {name: train(config, activation, rates) for name, activation in REMEDIES.items()}
-    grown = {weights: _growth(tables) for weights, tables in norms.items()}
     ends = {name: _ends(counted, rates) for name, counted in dead.items()}
+    metrics = {f"loss_{name}": rows[-1]["loss"] for name, rows in ends.items()}
     return Activations(
         config=config,
         criterion=CRITERION,
         success=_vanish_and_explode(grown) and _die_and_are_cured(ends),
-        metrics={
-            "dead_relu_units": ends["relu"][-1]["share_off"],
-            **{f"loss_{name}": rows[-1]["loss"] for name, rows in ends.items()},
-        },
-        history={"step": steps, **_columns(dead, rates)},
+        metrics={"dead_relu_units": ends["relu"][-1]["share_off"], **metrics},
+        history=_history(config, dead, rates),
         seconds=total_seconds(counted.seconds for counted in dead.values()),
         timed="wall time (training)",
         gradient_growth=grown,
@@ -177,41 +170,35 @@ def _gradient_norms(key: jax.Array) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def _growth(norms: dict[str, np.ndarray]) -> dict[str, float]:
-    """The first layer's gradient at the largest depth as a multiple of that at depth 1."""
-    return {name: float(table[-1, 0] / table[0, 0]) for name, table in norms.items()}
-
-
 def _ends(counted: DeadUnits, rates: list[float]) -> list[dict[str, Any]]:
     """The share of units off and the loss at the end, by learning rate."""
-    return [
-        {"lr": rate, "share_off": _finite(share), "loss": _finite(loss)}
-        for rate, share, loss in zip(rates, counted.share[:, -1], counted.loss[:, -1], strict=True)
-    ]
+    rows = zip(rates, _finite(counted.share[:, -1]), _finite(counted.loss[:, -1]), strict=True)
+    return [dict(zip(("lr", "share_off", "loss"), row, strict=True)) for row in rows]
 
 
 def curves() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Every activation as x from -5 to 5, y(x), and the derivative that autodiff gives."""
     x = jnp.linspace(-5, 5, 401)
-    slopes = {name: jax.vmap(jax.grad(curve)) for name, curve in CURVES.items()}
     return {
-        name: (np.asarray(x), np.asarray(curve(x)), np.asarray(slopes[name](x)))
+        name: (np.asarray(x), np.asarray(curve(x)), np.asarray(jax.vmap(jax.grad(curve))(x)))
         for name, curve in CURVES.items()
     }
 
 
-def _columns(dead: dict[str, DeadUnits], rates: list[float]) -> dict[str, list[float | None]]:
+def _history(
+    config: Config, dead: dict[str, DeadUnits], rates: list[float]
+) -> dict[str, list[Any]]:
     """The share of units that are off, for each activation and learning rate."""
-    return {
-        f"off_{name}_{rate:g}": [_finite(value) for value in counted.share[i]]
-        for name, counted in dead.items()
-        for i, rate in enumerate(rates)
-    }
+    history: dict[str, list[Any]] = {"step": list(range(0, config.steps + 1, config.log_every))}
+    for name, counted in dead.items():
+        for rate, share in zip(rates, counted.share, strict=True):
+            history[f"off_{name}_{rate:g}"] = _finite(share)
+    return history
 
 
-def _finite(value: Any) -> float | None:
-    """The number, or None for what JSON has no word for."""
-    return float(value) if math.isfinite(value) else None
+def _finite(values: np.ndarray) -> list[float | None]:
+    """The numbers, and None for what JSON has no word for."""
+    return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def _vanish_and_explode(grown: dict[str, dict[str, float]]) -> bool:
@@ -231,32 +218,31 @@ def _die_and_are_cured(ends: dict[str, list[dict[str, Any]]]) -> bool:
 
 def show(report: Activations) -> list[str]:
     """The report as a person reads it."""
-    config = report.config
-    names = list(DEEP)
-    lines = [
+    config, growths, ends = report.config, report.gradient_growth.items(), report.dead_units
+    return [
         f"Gradient of the first layer's weights at depth {DEPTH}, as a multiple of that at depth 1",
         "",
-        "weights  " + "".join(f"{name:>12}" for name in names),
-    ]
-    for weights, growth in report.gradient_growth.items():
-        lines.append(f"{weights:9}" + "".join(f"{growth[name]:12.1e}" for name in names))
-    lines += [
+        "weights  " + "".join(f"{name:>12}" for name in DEEP),
+        *(
+            f"{weights:9}" + "".join(f"{growth[name]:12.1e}" for name in DEEP)
+            for weights, growth in growths
+        ),
         "",
         f"Hidden units off on every example after {config.steps} steps of {config.optimizer}, "
         f"and the loss (nats); means of {SEEDS} networks, seed {config.seed}",
         "",
-        f"{'rate':>6}" + "".join(f"{name:>22}" for name in report.dead_units),
+        f"{'rate':>6}" + "".join(f"{name:>22}" for name in ends),
+        *(
+            f"{rows[0]['lr']:6g}" + "".join(f"{_cell(row):>22}" for row in rows)
+            for rows in zip(*ends.values(), strict=True)
+        ),
+        "",
     ]
-    for rows in zip(*report.dead_units.values(), strict=True):
-        cells = "".join(f"{_cell(row):>22}" for row in rows)
-        lines.append(f"{rows[0]['lr']:6g}{cells}")
-    return [*lines, ""]
 
 
 def _cell(row: dict[str, Any]) -> str:
-    if row["share_off"] is None:
-        return "diverged"
-    return f"{row['share_off']:.1%}  {row['loss']:.2e}"
+    diverged = row["share_off"] is None
+    return "diverged" if diverged else f"{row['share_off']:.1%}  {row['loss']:.2e}"
 
 
 EXPERIMENT = Experiment("activations", Config, run, show)

@@ -22,20 +22,13 @@ def draw(report: "Activations") -> "Figure":
     rows = -(-len(report.curves) // COLUMNS)
     # The measurements below the curves are twice as wide and high as these.
     figure, axes = new_figure(rows + 6, COLUMNS, width=2.0, height=1.45)
-    grid = axes[0, 0].get_gridspec()
     _draw_curves(axes[:rows], report.curves)
     for ax in axes[rows:].flat:
         ax.remove()
-    panels = np.array(
-        [
-            [
-                figure.add_subplot(grid[rows + 2 * i : rows + 2 * i + 2, 2 * j : 2 * j + 2])
-                for j in range(3)
-            ]
-            for i in range(3)
-        ]
-    )
-    for ax in panels.flat:
+    grid, panels = axes[0, 0].get_gridspec(), np.empty((3, 3), object)
+    for i, j in np.ndindex(3, 3):
+        place = grid[rows + 2 * i : rows + 2 * i + 2, 2 * j : 2 * j + 2]
+        panels[i, j] = ax = figure.add_subplot(place)
         ax.grid(visible=True, color="#dddddd", linewidth=0.6)
     _draw_gradients(panels[0], panels[1], report.norms)
     _draw_dead(panels[2], report.history["step"], report.dead, report.rates)

@@ -5,7 +5,7 @@ import functools
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -14,10 +14,9 @@ from jaxnets import data, losses, metrics
 from jaxnets.combinators import mlp, sequential
 from jaxnets.data import LabelledImages
 from jaxnets.errors import ArgumentValueError, named, require
-from jaxnets.experiments.harness import arguments, choices, flags
+from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at
-from jaxnets.experiments.harness.text import divergence_text, number
+from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
 from jaxnets.layers import flatten
 from jaxnets.model import Model, Params
 from jaxnets.process import run_as_program
@@ -39,28 +38,23 @@ LINES = 20
 
 def mnist_folder(text: str) -> str:
     """An argument type: a folder of MNIST-format files, all of them whole."""
-    rule, remedy = "be a folder of MNIST-format files", "Pass the folder of the four files."
     if not Path(text).is_dir() or not text:
         reason = "is a file" if Path(text).is_file() else "does not exist"
-        arguments.refuse(rule, f"{text}, which {reason}" if text else "''", remedy)
+        got = f"{text}, which {reason}" if text else ""
+        rule, remedy = "be a folder of MNIST-format files", "Pass the folder of the four files."
+        flags.refuse(rule, got, remedy)
     try:
         images = data.mnist(text)
     except (ArgumentValueError, OSError) as error:
-        _refuse_files(str(error))
+        # The message of the reader, less the reader's own argument.
+        function, _, rest = str(error).partition(": ")
+        files = "" if function == "mnist" else "be a folder of files each of which must "
+        raise argparse.ArgumentTypeError(f"must {files}{rest.partition(' must ')[2]}") from None
     counts = len(images.train[1]), len(images.test[1])
     if counts[0] < FEWEST[0] or counts[1] < FEWEST[1]:
         rule = f"hold at least {FEWEST[0]} training and {FEWEST[1]} test images"
-        arguments.refuse(rule, f"{counts[0]} and {counts[1]} in {text}", "Pass a larger set.")
+        flags.refuse(rule, f"{counts[0]} and {counts[1]} in {text}", "Pass a larger set.")
     return text
-
-
-def _refuse_files(message: str) -> NoReturn:
-    """Refuse a folder with the message of the reader, less the reader's own argument."""
-    function, _, rest = message.partition(": ")
-    rule = rest.partition(" must ")[2]
-    if function == "mnist":
-        raise argparse.ArgumentTypeError(f"must {rule}")
-    raise argparse.ArgumentTypeError(f"must be a folder of files each of which must {rule}")
 
 
 @dataclass(frozen=True)
@@ -74,17 +68,15 @@ class Config:
       batch_size: Images in a batch; 64 if not given, or all there are if they are fewer.
       seed: Of the weights, the order of the images and dropout.
       epochs: Passes over the training images; 100 if not given, 15 with ``data``.
-      lr: Learning rate.
-      optimizer: Update rule.
       log_every: Epochs between records.
     """
 
     data: Annotated[str | None, flags.Flag(mnist_folder, "DIR")] = None
-    hidden: Annotated[tuple[int, ...], flags.Flag(arguments.widths)] = (256,)
-    dropout: Annotated[float, flags.Flag(arguments.fraction)] = 0.2
-    batch_size: Annotated[int | None, flags.Flag(arguments.whole_number(1))] = None
+    hidden: Annotated[tuple[int, ...], flags.Flag(flags.widths)] = (256,)
+    dropout: Annotated[float, flags.Flag(flags.fraction)] = 0.2
+    batch_size: Annotated[int | None, flags.Flag(flags.whole_number(1))] = None
     seed: flags.Seed = 777
-    epochs: Annotated[int | None, flags.Flag(arguments.whole_number(1, 1_000_000), "N")] = None
+    epochs: Annotated[int | None, flags.Flag(flags.whole_number(1, 1_000_000), "N")] = None
     lr: flags.Rate = 1e-3
     optimizer: flags.Optimizer = "adam"
     log_every: flags.LogEvery = 1
@@ -94,8 +86,7 @@ def train(config: Config, images: LabelledImages, *, progress: bool = False) -> 
     """The first three steps: a model, the data, and training on all but the last of them."""
     model = build_model(config.hidden, config.dropout, CLASSES)
     x, y = images.train
-    kept = _kept(images)
-    epochs, size = _epochs(config), _batch_size(config, kept)
+    kept, epochs, size = _amounts(config, images)
     return fit(
         model,
         losses.cross_entropy,
@@ -122,14 +113,13 @@ def test(config: Config, params: Params, images: LabelledImages) -> dict[str, An
     read, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     mistakes = np.flatnonzero(read != y)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")]
-    columns = {"index": mistakes, "label": y, "read": read, "confidence": confidence}
-    columns.update({name: columns[name][mistakes] for name in ("label", "read", "confidence")})
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    columns = (column[mistakes].tolist() for column in (np.arange(len(y)), y, read, confidence))
+    names = ("index", "label", "read", "confidence")
     return {
         "accuracy": float((read == y).mean()),
         "loss": float(losses.cross_entropy(scores, y)),
         "confusion": np.asarray(metrics.confusion_matrix(scores, y)),
-        "wrong": [dict(zip(columns, row, strict=True)) for row in rows],
+        "wrong": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
     }
 
 
@@ -142,22 +132,17 @@ def build_model(hidden: tuple[int, ...], dropout: float, classes: int) -> Model:
     return sequential(flatten(), mlp([*hidden, classes], dropout_rate=dropout))
 
 
-def _kept(images: LabelledImages) -> int:
-    """The images to train on; those after them, at least one, validate."""
+def _amounts(config: Config, images: LabelledImages) -> tuple[int, int, int]:
+    """Images to train on, epochs, and images in a batch, refused if there are not as many.
+
+    The images after those to train on, at least one, validate.
+    """
     there = len(images.train[1])
-    return there - max(1, int(HELD_OUT * there))
-
-
-def _epochs(config: Config) -> int:
-    return config.epochs or (100 if config.data is None else 15)
-
-
-def _batch_size(config: Config, kept: int) -> int:
-    """The images in a batch, refused if there are not as many."""
+    kept = there - max(1, int(HELD_OUT * there))
     size = min(64, kept) if config.batch_size is None else config.batch_size
     rule = f"be at most the number of training images, {kept}"
     require(size <= kept, "batch_size", rule, size, f"Pass {kept}, for example.")
-    return size
+    return kept, config.epochs or (100 if config.data is None else 15), size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +162,8 @@ class Digits(Report):
 def run(config: Config, *, progress: bool = False) -> Digits:
     """Train and test what ``config`` says; prints nothing but a progress bar."""
     images = data.digits() if config.data is None else data.mnist(config.data)
-    kept = _kept(images)
-    size = _batch_size(config, kept)
-    config = replace(config, epochs=_epochs(config), batch_size=size)
+    kept, epochs, size = _amounts(config, images)
+    config = replace(config, epochs=epochs, batch_size=size)
     result = train(config, images, progress=progress)
     tested = test(config, result.params, images)
     needed = 0.97 if config.data is None else 0.98
@@ -202,24 +186,22 @@ def run(config: Config, *, progress: bool = False) -> Digits:
 
 def _history(result: Fit) -> dict[str, list[float]]:
     """One record per evaluation; the training loss is the mean of the batches since the last."""
+    names = ("epoch", "loss", "validation_loss", "validation_accuracy")
     validation = result.validation
     if not len(validation) or not len(validation["step"]):
-        return {"epoch": [], "loss": [], "validation_loss": [], "validation_accuracy": []}
+        return {name: [] for name in names}
     per_record = int(validation["step"][0])
-    kept = len(validation["step"]) * per_record
-    return {
-        "epoch": validation["epoch"].tolist(),
-        "loss": result.history["loss"][:kept].reshape(-1, per_record).mean(axis=1).tolist(),
-        "validation_loss": validation["loss"].tolist(),
-        "validation_accuracy": validation["accuracy"].tolist(),
-    }
+    batches = result.history["loss"][: len(validation["step"]) * per_record]
+    loss = batches.reshape(-1, per_record).mean(axis=1)
+    columns = (validation["epoch"], loss, validation["loss"], validation["accuracy"])
+    return {name: column.tolist() for name, column in zip(names, columns, strict=True)}
 
 
 def show(report: Digits) -> list[str]:
-    """The report as a person reads it."""
+    """The report as a person reads it, with the records that fit on a screen."""
     config, images, history = report.config, report.images, report.history
     names = "-".join(map(str, (*config.hidden, len(report.confusion_matrix))))
-    diverged = [] if report.diverged_at is None else [divergence_text(report.diverged_at)]
+    every = -(-len(history["epoch"]) // LINES) or 1
     return [
         f"digits, {config.data or 'the set shipped with jaxnets'}: {images['train']} to train "
         f"on, {images['test']} to test; hidden and output widths {names}, "
@@ -227,38 +209,25 @@ def show(report: Digits) -> list[str]:
         f"batches of {config.batch_size}, seed {config.seed}",
         "",
         " epoch  training loss  validation loss  validation accuracy",
-        *_rows(history, config.log_every),
-        *diverged,
+        *(
+            f"{epoch:6d}  {number(loss, '.4f', 13)}  {number(theirs, '.4f', 15)}  {accuracy:19.4f}"
+            for epoch, loss, theirs, accuracy in zip(*history.values(), strict=True)
+            if epoch // config.log_every % every == 0
+        ),
+        *report.divergence(),
         "",
         f"test accuracy: {report.test_accuracy:.4f} "
         f"({len(report.wrong)} of {images['test']} wrong)",
-        *_worst(report.wrong),
+        *map(_mistake, report.wrong[:3]),
     ]
 
 
-def _rows(history: dict[str, list[float]], log_every: int) -> list[str]:
-    """The records that fit on a screen."""
-    every = -(-len(history["epoch"]) // LINES) or 1
-    return [
-        f"{epoch:6d}  {number(loss, '.4f', 13)}  {number(validation, '.4f', 15)}  {accuracy:19.4f}"
-        for epoch, loss, validation, accuracy in zip(*history.values(), strict=True)
-        if epoch // log_every % every == 0
-    ]
-
-
-def _worst(wrong: list[dict[str, Any]]) -> list[str]:
-    """The three most confident mistakes in words."""
-    return [
-        f"  test image {row['index']}: read as {row['read']}{_at(row['confidence'])}, "
-        f"labelled {row['label']}"
-        for row in wrong[:3]
-    ]
-
-
-def _at(confidence: float | None) -> str:
-    """The confidence of the network; nothing where its scores were not finite."""
+def _mistake(row: dict[str, Any]) -> str:
+    """A mistake in words; how confident it is, unless the scores were not finite."""
+    confidence = row["confidence"]
     known = confidence is not None and math.isfinite(confidence)
-    return f" at {confidence:.1%}" if known else ""
+    read = f"{row['read']} at {confidence:.1%}" if known else row["read"]
+    return f"  test image {row['index']}: read as {read}, labelled {row['label']}"
 
 
 EXPERIMENT = Experiment("digits", Config, run, show, progress=True)

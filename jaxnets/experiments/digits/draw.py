@@ -43,10 +43,10 @@ def _draw_confusion(ax: Any, counts: np.ndarray) -> None:
     """A share of each true class in greys, with the counts written in."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = np.where(counts > 0, counts.astype(str), "")
-    grey_table(ax, shares, cells)
-    ticks = range(len(counts))
+    names = list(map(str, range(len(counts))))
+    grey_table(ax, shares, cells, names, names, aspect="equal")
     title = f"Test images: {counts.trace()} of {counts.sum()} right"
-    ax.set(xlabel="read as", ylabel="label", title=title, xticks=ticks, yticks=ticks)
+    ax.set(xlabel="read as", ylabel="label", title=title)
 
 
 def _draw_wrong(ax: Any, wrong: list[dict[str, Any]], images: np.ndarray) -> None:

@@ -11,18 +11,14 @@ import optax
 
 from jaxnets import initializers
 from jaxnets.model import Initializer, Model, Params
+from jaxnets.torch_compat import torch_init
 
-__all__ = ["INITIALIZERS", "OPTIMIZERS", "make_optimizer", "starting_params"]
-
-
-def momentum(learning_rate: Any) -> optax.GradientTransformation:
-    """Gradient descent with momentum 0.9."""
-    return optax.sgd(learning_rate, momentum=0.9)
+__all__ = ["INITIALIZERS", "OPTIMIZERS", "make_optimizer", "start", "starting_params"]
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": optax.sgd,
-    "momentum": momentum,
+    "momentum": functools.partial(optax.sgd, momentum=0.9),
     "adam": optax.adam,
     "adamw": optax.adamw,
     "rmsprop": optax.rmsprop,
@@ -60,12 +56,16 @@ def starting_params(model: Model, x: Any, init: str, seeds: range) -> Params:
         numbers is drawn from; the others make a ``jax.random.key``.
     """
     if init == "torch":
-        # Imported here, because no other initialiser needs PyTorch's stream.
-        from jaxnets.torch_compat import torch_init
-
         members = [torch_init(model, x, seed) for seed in seeds]
         stacked: Params = jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *members)
         return stacked
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
     drawn: Params = jax.vmap(lambda key: model.init(key, x))(keys)
     return drawn
+
+
+def start(model: Model, x: Any, init: str, seed: int) -> Params:
+    """The parameters for one seed; see `starting_params`."""
+    stacked = starting_params(model, x, init, range(seed, seed + 1))
+    params: Params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], stacked)
+    return params

@@ -13,23 +13,14 @@ import jax
 import numpy as np
 
 from jaxnets.errors import ArgumentError
-from jaxnets.experiments.harness.arguments import place
-from jaxnets.experiments.harness.flags import Parser, add_flags, choice, make_config
-from jaxnets.experiments.harness.report import Report
-from jaxnets.experiments.harness.text import json_text
+from jaxnets.experiments import summary_of
+from jaxnets.experiments.harness.flags import Parser, add_flags, choice, make_config, place
+from jaxnets.experiments.harness.report import Report, json_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "DEVICE",
-    "Experiment",
-    "check_matplotlib",
-    "check_places",
-    "on_device",
-    "save_picture",
-    "summary_of",
-]
+__all__ = ["DEVICE", "Experiment", "on_device"]
 
 CODES = "Exit code 0: the criterion was met; 1: it was not; 2: the command line was wrong."
 
@@ -111,19 +102,16 @@ class Experiment:
         """
         parser = self.parser()
         args = parser.parse(argv)
-        if args.out is not None or args.plot is not None:
-            check_places(parser, args.out, args.plot)
-        config = make_config(self.config, args)
-        _check_rates(parser, config)
         try:
-            report = self._run_and_save(config, parser, args)
+            report = self._run_and_save(parser, args)
         except ArgumentError as error:
             if error.function != self.name:
                 raise
             print(error, file=sys.stderr)
             return 2
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if not _is_out_of_memory(error):
+            signs = ("RESOURCE_EXHAUSTED", "Out of memory")
+            if not (isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)):
                 raise
             print(f"{self.name}: {OUT_OF_MEMORY}", file=sys.stderr)
             return 1
@@ -132,29 +120,22 @@ class Experiment:
             print(f"picture: {args.plot}")
         return 0 if report.success else 1
 
-    def _run_and_save(self, config: Any, parser: Parser, args: argparse.Namespace) -> Report:
-        """Run, and write what the flags ask for."""
+    def _run_and_save(self, parser: Parser, args: argparse.Namespace) -> Report:
+        """Run, and write what the flags ask for, if it can be written."""
+        if args.out is not None or args.plot is not None:
+            # Imported here, because most commands write nothing.
+            from jaxnets.experiments.harness import output
+
+            output.check_places(parser, args.out, args.plot)
+        config = make_config(self.config, args)
         shown = {"progress": not args.no_progress and sys.stderr.isatty()} if self.progress else {}
         with on_device(parser, args.device, config):
             report: Report = self.run(config, **shown)
             if args.out is not None:
-                from jaxnets.experiments.harness.output import save_run
-
-                save_run(args.out, report)
+                output.save_run(args.out, report)
             if args.plot is not None:
-                save_picture(self.draw(report), args.plot)
+                output.save_picture(self.draw(report), args.plot)
         return report
-
-
-def summary_of(name: str) -> str:
-    """The first line of what the folder of an experiment says of it.
-
-    Example:
-      >>> summary_of("losses").partition(":")[0]
-      'Losses'
-    """
-    about = importlib.import_module(f"jaxnets.experiments.{name}").__doc__ or ""
-    return about.partition("\n")[0]
 
 
 OUT_OF_MEMORY = (
@@ -163,34 +144,12 @@ OUT_OF_MEMORY = (
 )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """True if memory ran out, on the host or on the device."""
-    return isinstance(error, MemoryError) or any(
-        sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")
-    )
-
-
 @contextmanager
 def on_device(parser: Parser, device: str | None, config: Any) -> Iterator[None]:
-    """Run what is inside on that device and in the configured precision; then put both back."""
-    with ExitStack() as stack:
-        if device is not None:
-            try:
-                chosen = jax.devices(device)[0]
-            except RuntimeError:
-                extra = {"gpu": "cuda13"}.get(device, device)
-                parser.error(
-                    f"--device must be one that JAX can see; got {device}. Pass --device "
-                    f"{jax.default_backend()}, or install what it needs: "
-                    f"pip install -e '.[{extra}]'"
-                )
-            stack.enter_context(jax.default_device(chosen))
-        stack.enter_context(jax.enable_x64(getattr(config, "precision", "") == "float64"))
-        yield
+    """Run what is inside on that device and in the configured precision; then put both back.
 
-
-def _check_rates(parser: Parser, config: Any) -> None:
-    """End the program with one line if a learning rate is nothing that the precision can hold."""
+    A learning rate that the precision cannot hold, or a device that is not there, ends the program.
+    """
     precision, rates = getattr(config, "precision", "float32"), getattr(config, "lr", ())
     low, high = float(np.finfo(precision).tiny), float(np.finfo(precision).max)
     for rate in [rates] if isinstance(rates, float) else rates:
@@ -199,45 +158,16 @@ def _check_rates(parser: Parser, config: Any) -> None:
                 f"--lr must be from {low:.2g} to {high:.2g}, which {precision} can hold; "
                 f"got {rate:g}. Pass 0.1, for example."
             )
-
-
-def check_places(parser: Parser, out: Path | None, plot: Path | None = None) -> None:
-    """End the program with one line if results could not be written, before anything runs."""
-    # Imported here, as below, because most commands write nothing.
-    from jaxnets.experiments.harness.output import check_file, check_folder
-
-    if out is not None and (reason := check_folder(out)):
-        parser.error(
-            f"--out must name a folder that can be written; got {out}, which {reason}. "
-            "Pass a new folder, such as --out runs/first."
-        )
-    if plot is None:
-        return
-    check_matplotlib(parser, "--plot", plot)
-    if reason := check_file(plot):
-        parser.error(
-            f"--plot must name a picture that can be written; got {plot}, which {reason}. "
-            "Pass --plot picture.png, for example."
-        )
-
-
-def check_matplotlib(parser: Parser, flag: str, value: Any) -> None:
-    """End the program with one line if the pictures that a flag asks for need matplotlib."""
-    from jaxnets.plots import MissingPlotExtraError, require_matplotlib
-
-    try:
-        require_matplotlib()
-    except MissingPlotExtraError:
-        parser.error(
-            f"{flag} must be left out where matplotlib is not installed; got {value}. "
-            "Install it with: pip install 'jaxnets[plot]'"
-        )
-
-
-def save_picture(figure: "Figure", path: Path) -> None:
-    """Write a picture, whole or not at all."""
-    from jaxnets.experiments.harness.output import written
-    from jaxnets.plots import save_figure
-
-    with written(path.parent) as stage:
-        save_figure(figure, stage / path.name)
+    with ExitStack() as stack:
+        if device is not None:
+            try:
+                stack.enter_context(jax.default_device(jax.devices(device)[0]))
+            except RuntimeError:
+                extra = {"gpu": "cuda13"}.get(device, device)
+                parser.error(
+                    f"--device must be one that JAX can see; got {device}. Pass --device "
+                    f"{jax.default_backend()}, or install what it needs: "
+                    f"pip install -e '.[{extra}]'"
+                )
+        stack.enter_context(jax.enable_x64(precision == "float64"))
+        yield

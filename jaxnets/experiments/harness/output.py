@@ -6,13 +6,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jaxnets.experiments.harness.report import Report
-from jaxnets.experiments.harness.text import json_text
+from jaxnets.experiments.harness.flags import Parser
+from jaxnets.experiments.harness.report import Report, json_text
 from jaxnets.files.params_file import save_params
+from jaxnets.plots import MissingPlotExtraError, require_matplotlib, save_figure
 from jaxnets.training.history import History
 
-__all__ = ["check_file", "check_folder", "save_run", "written"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["check_matplotlib", "check_places", "save_picture", "save_run", "written"]
 
 FILES = ("config.json", "metrics.json", "history.csv", "params.safetensors")
 """The files of a saved run."""
@@ -29,7 +34,12 @@ def written(folder: Path) -> Iterator[Path]:
         yield stage
         files = list(stage.iterdir())
         for file in files:
-            _flush(file)
+            # So that no later rename is there before the contents.
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         if files:
             folder.mkdir(parents=True, exist_ok=True)
         for file in files:
@@ -38,17 +48,14 @@ def written(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage)
 
 
-def _flush(path: Path) -> None:
-    """Hand a file over to the disk, so that no later rename is there before its contents."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _nearest(folder: Path) -> Path:
+    """The folder itself if it is there, else what is there of the way to it."""
+    path = folder.resolve()
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
-def check_folder(folder: Path) -> str | None:
-    """The reason that a run cannot be saved in ``folder``, or None; leaves nothing behind."""
+def _hindrance(folder: Path) -> str | None:
+    """The reason that files cannot be written into ``folder``, or None; leaves nothing behind."""
     there = _nearest(folder)
     if not there.is_dir():
         return "is a file" if there == folder.resolve() else f"is inside {there}, a file"
@@ -57,21 +64,45 @@ def check_folder(folder: Path) -> str | None:
             return f"holds a folder named {name}"
     try:
         with written(folder):
-            pass
+            return None
     except OSError as error:
         return f"cannot be written ({error.strerror})"
-    return None
 
 
-def check_file(path: Path) -> str | None:
-    """The reason that a picture cannot be saved at ``path``, or None; leaves nothing behind."""
-    if path.is_dir():
-        return "is a folder"
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        return "does not end in .png, .svg or .pdf"
-    if not path.parent.is_dir():
-        return f"is in {path.parent}, which is no folder"
-    return check_folder(path.parent)
+def check_places(parser: Parser, out: Path | None, plot: Path | None = None) -> None:
+    """End the program with one line if a run cannot be saved in ``out`` or drawn in ``plot``."""
+    if out is not None and (reason := _hindrance(out)):
+        parser.error(
+            f"--out must name a folder that can be written; got {out}, which {reason}. "
+            "Pass a new folder, such as --out runs/first."
+        )
+    if plot is None:
+        return
+    check_matplotlib(parser, "--plot", plot)
+    if plot.is_dir():
+        reason = "is a folder"
+    elif plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+        reason = "does not end in .png, .svg or .pdf"
+    elif not plot.parent.is_dir():
+        reason = f"is in {plot.parent}, which is no folder"
+    else:
+        reason = _hindrance(plot.parent)
+    if reason:
+        parser.error(
+            f"--plot must name a picture that can be written; got {plot}, which {reason}. "
+            "Pass --plot picture.png, for example."
+        )
+
+
+def check_matplotlib(parser: Parser, flag: str, value: Path) -> None:
+    """End the program with one line if the pictures that a flag asks for need matplotlib."""
+    try:
+        require_matplotlib()
+    except MissingPlotExtraError:
+        parser.error(
+            f"{flag} must be left out where matplotlib is not installed; got {value}. "
+            "Install it with: pip install 'jaxnets[plot]'"
+        )
 
 
 def save_run(folder: Path, report: Report) -> None:
@@ -87,7 +118,7 @@ def save_run(folder: Path, report: Report) -> None:
         (stage / weights).chmod((stage / config).stat().st_mode)
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder itself if it is there, else what is there of the way to it."""
-    path = folder.resolve()
-    return next(place for place in (path, *path.parents) if place.exists())
+def save_picture(figure: "Figure", path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    with written(path.parent) as stage:
+        save_figure(figure, stage / path.name)

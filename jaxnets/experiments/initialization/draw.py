@@ -18,8 +18,6 @@ __all__ = ["draw"]
 def draw(report: "First") -> "Figure":
     """Spread by layer above; below, the share that solves XOR, and the loss where it is best."""
     figure, axes = new_figure(2, 4, width=3.5, height=3.2)
-    for ax in axes.flat:
-        ax.set_visible(False)
     panels = iter(axes[0])
     for activation, spread in report.spread.items():
         for part in ("activations", "gradients"):
@@ -28,6 +26,8 @@ def draw(report: "First") -> "Figure":
     for optimizer, share in report.share_solved.items():
         _draw_share(next(panels), optimizer, share, report.config.lr)
     _draw_loss(next(panels), report)
+    for ax in panels:
+        ax.set_visible(False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -49,7 +49,6 @@ def _style(index: int) -> dict[str, Any]:
 
 def _draw_spread(ax: Any, activation: str, part: str, spread: dict[str, Any]) -> None:
     """One line per initialiser; a spread of 0 has no place on the scale."""
-    ax.set_visible(True)
     for index, (init, parts) in enumerate(spread.items()):
         values = np.array(parts[part])
         layers = 1 + np.arange(len(values))
@@ -60,19 +59,15 @@ def _draw_spread(ax: Any, activation: str, part: str, spread: dict[str, Any]) ->
 
 def _draw_share(ax: Any, optimizer: str, share: dict[str, list[float]], lr: Any) -> None:
     """A table in greys: initialisers by learning rates."""
-    ax.set_visible(True)
     shares = np.array(list(share.values()))
     # A bare 0 is none at all.
     cells = np.array([[f"{100 * part:.1f}" if part else "0" for part in row] for row in shares])
-    grey_table(ax, shares, cells, aspect="auto")
-    ax.set_xticks(range(len(lr)), [f"{rate:g}" for rate in lr])
-    ax.set_yticks(range(len(share)), list(share))
+    grey_table(ax, shares, cells, share, [f"{rate:g}" for rate in lr])
     ax.set(xlabel="learning rate", title=f"XOR solved (%), {optimizer}")
 
 
 def _draw_loss(ax: Any, report: "First") -> None:
     """Every initialiser where it does best."""
-    ax.set_visible(True)
     history = report.history
     for index, init in enumerate(report.best):
         ax.semilogy(history["step"], history[f"loss_{init}"], **_style(index))

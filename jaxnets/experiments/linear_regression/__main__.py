@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.experiments.harness import arguments, flags
+from jaxnets.experiments.harness import flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import UNPRINTED, Report
-from jaxnets.experiments.harness.text import number
+from jaxnets.experiments.harness.report import UNPRINTED, Report, number, side_by_side
 from jaxnets.experiments.linear_regression.ladder import (
     AGREEMENT,
     RUNGS,
@@ -33,11 +32,7 @@ class Config:
 
     Attributes:
       seed: Of the data and the weights, which are PyTorch's ``randn`` after ``manual_seed``.
-      steps: Full-batch updates.
-      lr: Learning rate.
       optimizer: The rules whose rungs are climbed.
-      log_every: Steps between records.
-      precision: Of weights and arithmetic.
       repeats: Timed calls of every rung after the first, of which the median is taken.
     """
 
@@ -47,7 +42,7 @@ class Config:
     optimizer: Annotated[str, flags.choice(("both", *RUNGS))] = "both"
     log_every: flags.LogEvery = 100
     precision: flags.Precision = "float32"
-    repeats: Annotated[int, flags.Flag(arguments.whole_number(1), "N")] = 5
+    repeats: Annotated[int, flags.Flag(flags.whole_number(1), "N")] = 5
 
 
 def train(config: Config) -> dict[str, dict[str, Climb]]:
@@ -90,15 +85,18 @@ def run(config: Config) -> Ladder:
     metrics = _measured(config, climbs)
     rows, least = metrics["rungs"], metrics["least_squares"]["loss"]
     ends = [rung.diverged_at for rung in every.values() if rung.diverged_at is not None]
+    curves = {name: rung.losses[:: config.log_every].tolist() for name, rung in every.items()}
+    steps = [config.log_every * i for i in range(max(map(len, curves.values())))]
+    seconds = [(row["first_seconds"], row["seconds"]) for row in rows.values()]
     return Ladder(
         config=config,
         criterion=CRITERION,
         success=not ends and all(_meets_criterion(row, least) for row in rows.values()),
         metrics=metrics,
-        history=_history(every, config.log_every),
+        history=side_by_side({"step": steps, **curves}),
         seconds={
-            "compile": sum(max(row["first_seconds"] - row["seconds"], 0) for row in rows.values()),
-            "run": sum(row["seconds"] for row in rows.values()),
+            "compile": sum(max(first - later, 0) for first, later in seconds),
+            "run": sum(later for _, later in seconds),
         },
         params={name: jnp.asarray(rung.weights) for name, rung in every.items()},
         diverged_at=min(ends, default=None),
@@ -115,32 +113,26 @@ CRITERION = (
 def _measured(config: Config, climbs: dict[str, dict[str, Climb]]) -> dict[str, Any]:
     """Every rung beside the one by hand and the limit, and the limit itself."""
     x, y, w = draw_numbers(config)
-    limit = least_squares(x, y)
+    limit, loss = least_squares(x, y)
     with np.errstate(all="ignore"):
         rows = {
-            name: _row(rung, next(iter(rungs.values())), limit.weights)
+            name: _row(rung, next(iter(rungs.values())), limit)
             for rungs in climbs.values()
             for name, rung in rungs.items()
         }
-    distance = float(np.abs(np.asarray(w) - limit.weights).max())
     metrics: dict[str, Any] = {
-        "least_squares": {"loss": limit.loss, "distance_at_start": distance},
+        "least_squares": {"loss": loss, "distance_at_start": _apart(w, limit)},
         "rungs": rows,
     }
     if "sgd" in climbs and (reached := climbs["sgd"]["numpy_by_hand"]).diverged_at is None:
-        there = closed_form(x, limit.weights, w, config.lr, config.steps)
-        metrics["distance_from_closed_form"] = float(np.abs(reached.weights - there).max())
+        there = closed_form(x, limit, w, config.lr, config.steps)
+        metrics["distance_from_closed_form"] = _apart(reached.weights, there)
     return metrics
 
 
-def _history(rungs: dict[str, Climb], log_every: int) -> dict[str, list[Any]]:
-    """The losses of all rungs side by side; None after a rung has diverged."""
-    columns = {name: rung.losses[::log_every].tolist() for name, rung in rungs.items()}
-    records = max(map(len, columns.values()))
-    history: dict[str, list[Any]] = {"step": [log_every * i for i in range(records)]}
-    for name, column in columns.items():
-        history[name] = column + [None] * (records - len(column))
-    return history
+def _apart(one: Any, other: Any) -> float:
+    """The largest difference between two arrays."""
+    return float(np.abs(np.asarray(one) - other).max())
 
 
 def _row(rung: Climb, by_hand: Climb, limit: Any) -> dict[str, Any]:
@@ -153,9 +145,9 @@ def _row(rung: Climb, by_hand: Climb, limit: Any) -> dict[str, Any]:
     return {
         "first_loss": float(rung.losses[0]) if len(rung.losses) else None,
         "last_loss": float(rung.losses[-1]) if len(rung.losses) else None,
-        "distance_from_by_hand": float(np.abs(rung.weights - by_hand.weights).max()),
+        "distance_from_by_hand": _apart(rung.weights, by_hand.weights),
         "relative_difference_of_losses": float((np.abs(first - hand) / hand).max(initial=0)),
-        "distance_from_least_squares": float(np.abs(rung.weights - limit).max()),
+        "distance_from_least_squares": _apart(rung.weights, limit),
         "first_seconds": rung.first_seconds,
         "seconds": rung.seconds,
         "diverged_at": rung.diverged_at,
@@ -175,6 +167,10 @@ def show(report: Ladder) -> list[str]:
     limit, rows = metrics["least_squares"], metrics["rungs"]
     titles = {name: title for rungs in RUNGS.values() for name, (title, _) in rungs.items()}
     first = next(iter(rows.values()))["first_loss"]
+    distance = number(metrics.get("distance_from_closed_form"), ".1e")
+    descent = (
+        f"After {config.steps} steps gradient descent is {distance} from where its closed form"
+    )
     return [
         f"Linear regression, {EXAMPLES} x {INPUTS} to {EXAMPLES} x {OUTPUTS}, learning rate "
         f"{config.lr:g}, {config.steps} steps, seed {config.seed}, {config.precision}",
@@ -186,18 +182,10 @@ def show(report: Ladder) -> list[str]:
         *(_line(titles[name], row) for name, row in rows.items()),
         "",
         f"At the start the weights are {limit['distance_at_start']:.6f} from it.",
-        *_closed(config.steps, metrics.get("distance_from_closed_form")),
+        *([f"{descent} says."] if "distance_from_closed_form" in metrics else []),
         *_divergences(report, titles),
         f"The median is of {config.repeats} further calls, which compile nothing.",
     ]
-
-
-def _closed(steps: int, distance: float | None) -> list[str]:
-    """The distance of gradient descent from its closed form, if it was climbed."""
-    if distance is None:
-        return []
-    descent = f"After {steps} steps gradient descent is {distance:.1e}"
-    return [f"{descent} from where its closed form says."]
 
 
 HEAD = (
@@ -208,20 +196,15 @@ HEAD = (
 
 
 def _line(title: str, row: dict[str, Any]) -> str:
-    """One rung of the table."""
+    """One rung of the table; its distance from the limit in full as long as it fits its column."""
+    distance = row["distance_from_least_squares"]
     return (
         f"{title:26}{number(row['last_loss'], '.7g', 12)}"
         f"  {number(row['distance_from_by_hand'], '.1e', 10)}"
         f" {number(row['relative_difference_of_losses'], '.1e', 10)}"
-        f"  {_distance(row['distance_from_least_squares'])}"
+        f"  {number(distance, '.6f' if distance < 1e6 else '.5e', 13)}"
         f"  {row['first_seconds']:10.4f} {row['seconds']:10.4f}"
     )
-
-
-def _distance(value: float | None) -> str:
-    """In full as long as it fits its column."""
-    small = value is not None and value < 1e6
-    return number(value, ".6f" if small else ".5e", 13)
 
 
 def _divergences(report: Ladder, titles: dict[str, str]) -> list[str]:

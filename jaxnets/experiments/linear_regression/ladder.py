@@ -4,6 +4,7 @@ Each rung takes inputs ``x``, targets ``y``, starting weights ``w``, a learning 
 of steps, and hands one more piece of the work to JAX, the library or optax.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,24 +36,8 @@ def half_squared_error(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     return total
 
 
-def numpy_by_hand(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+def _in_numpy(x: Any, y: Any, w: Any, steps: int, update: Callable[..., Any]) -> Run:
     """A loop in NumPy. With e = x w - y, the loss is sum(e^2)/2 and its gradient x^T e."""
-    x, y, start = np.asarray(x), np.asarray(y), np.asarray(w)
-    rate = start.dtype.type(lr)
-
-    def run() -> tuple[Any, Any]:
-        w, curve = start, []
-        for _ in range(steps):
-            error = x @ w - y
-            curve.append(np.sum(error**2) / 2)
-            w = w - rate * (x.T @ error)
-        return w, curve
-
-    return run
-
-
-def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
-    """The same loop with Adam's rule by hand."""
     x, y, start = np.asarray(x), np.asarray(y), np.asarray(w)
 
     def run() -> tuple[Any, Any]:
@@ -60,10 +45,21 @@ def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
         for _ in range(steps):
             error = x @ w - y
             curve.append(np.sum(error**2) / 2)
-            w, state = BY_HAND["adam"](w, x.T @ error, state, learning_rate=lr)
+            w, state = update(w, x.T @ error, state)
         return w, curve
 
     return run
+
+
+def numpy_by_hand(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+    """A step down the gradient by hand."""
+    rate = np.asarray(w).dtype.type(lr)
+    return _in_numpy(x, y, w, steps, lambda w, gradient, _: (w - rate * gradient, None))
+
+
+def numpy_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+    """The same loop with Adam's rule by hand."""
+    return _in_numpy(x, y, w, steps, functools.partial(BY_HAND["adam"], learning_rate=lr))
 
 
 def _compiled(step: Callable[[Any], tuple[Any, Any]], start: Any, steps: int) -> Run:
@@ -113,32 +109,29 @@ def sequential_dense(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
     return _compiled(step, {"0": {"w": w}}, steps)
 
 
-def _fitted(
-    model: Model, params: Params, optimizer: Any, x: Any, y: Any, steps: int
-) -> tuple[Any, Any]:
-    result = fit(
-        model,
-        half_squared_error,
-        optimizer,
-        (x, y),
-        key=jax.random.key(0),
-        steps=steps,
-        params=params,
-        on_divergence="return",
-    )
-    return result.params, result.history["loss"]
+def _fitted(model: Model, params: Params, optimizer: Any, x: Any, y: Any, steps: int) -> Run:
+    """The steps in ``fit``."""
+
+    def run() -> tuple[Any, Any]:
+        result = fit(
+            model,
+            half_squared_error,
+            optimizer,
+            (x, y),
+            key=jax.random.key(0),
+            steps=steps,
+            params=params,
+            on_divergence="return",
+        )
+        return result.params, result.history["loss"]
+
+    return run
 
 
-def optax_sgd(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
-    """The update from optax, the loop from ``fit``."""
-    net, optimizer = sequential(dense(y.shape[-1], use_bias=False)), optax.sgd(lr)
-    return lambda: _fitted(net, {"0": {"w": w}}, optimizer, x, y, steps)
-
-
-def optax_adam(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
-    """Another rule is another name."""
-    net, optimizer = sequential(dense(y.shape[-1], use_bias=False)), optax.adam(lr)
-    return lambda: _fitted(net, {"0": {"w": w}}, optimizer, x, y, steps)
+def optax_rule(make: Callable[..., Any], x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
+    """The update from optax, the loop from ``fit``. Another rule is another name."""
+    net = sequential(dense(y.shape[-1], use_bias=False))
+    return _fitted(net, {"0": {"w": w}}, make(lr), x, y, steps)
 
 
 def own_model(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
@@ -150,8 +143,7 @@ def own_model(x: Any, y: Any, w: Any, lr: float, steps: int) -> Run:
     def apply(params: Params, x: Any, *, key: Any = None) -> Any:
         return x @ params["w"]
 
-    linear, optimizer = Model(init, apply), optax.sgd(lr)
-    return lambda: _fitted(linear, {"w": w}, optimizer, x, y, steps)
+    return _fitted(Model(init, apply), {"w": w}, optax.sgd(lr), x, y, steps)
 
 
 RUNGS: dict[str, dict[str, tuple[str, Callable[..., Run]]]] = {
@@ -160,12 +152,12 @@ RUNGS: dict[str, dict[str, tuple[str, Callable[..., Run]]]] = {
         "jax_by_hand": ("JAX, gradient by hand", jax_by_hand),
         "jax_grad": ("JAX, jax.grad", jax_grad),
         "sequential_dense": ("sequential(dense)", sequential_dense),
-        "optax_sgd": ("fit, optax.sgd", optax_sgd),
+        "optax_sgd": ("fit, optax.sgd", functools.partial(optax_rule, optax.sgd)),
         "own_model": ("fit, optax.sgd, own Model", own_model),
     },
     "adam": {
         "numpy_adam": ("NumPy, Adam by hand", numpy_adam),
-        "optax_adam": ("fit, optax.adam", optax_adam),
+        "optax_adam": ("fit, optax.adam", functools.partial(optax_rule, optax.adam)),
     },
 }
 """The rungs of each rule by name, with a title; the first one is the measure of the others."""
@@ -198,32 +190,22 @@ def climb(run: Run, repeats: int, steps: int) -> Climb:
         with np.errstate(all="ignore"):
             params, curve = jax.block_until_ready(run())
         seconds.append(time.perf_counter() - begin)
-    weights = np.asarray(jax.tree.leaves(params)[0])
-    losses = np.asarray(curve)
+    weights, losses = np.asarray(jax.tree.leaves(params)[0]), np.asarray(curve)
     # After the first loss that is not finite some rungs go on, others stop.
     losses = losses[: np.isfinite(losses).cumprod().sum()]
     whole = len(losses) == steps and bool(np.isfinite(weights).all())
-    return Climb(
-        weights,
-        losses,
-        seconds[0],
-        float(np.median(seconds[1:])),
-        None if whole else min(len(losses), steps - 1),
-    )
+    end = None if whole else min(len(losses), steps - 1)
+    return Climb(weights, losses, seconds[0], float(np.median(seconds[1:])), end)
 
 
-class LeastSquares(NamedTuple):
-    """The weights of the smallest loss, in float64, and that loss."""
+def least_squares(x: Any, y: Any) -> tuple[Any, float]:
+    """The limit of the ladder: the w with x^T (x w - y) = 0, by NumPy's own solver, and its loss.
 
-    weights: Any
-    loss: float
-
-
-def least_squares(x: Any, y: Any) -> LeastSquares:
-    """The limit of the ladder: the w with x^T (x w - y) = 0, by NumPy's own solver."""
+    Both are float64.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     weights = np.linalg.lstsq(x, y, rcond=None)[0]
-    return LeastSquares(weights, float(((x @ weights - y) ** 2).sum() / 2))
+    return weights, float(((x @ weights - y) ** 2).sum() / 2)
 
 
 def closed_form(x: Any, limit: Any, start: Any, lr: float, steps: int) -> Any:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,45 +37,25 @@ class Config:
     precision: flags.Precision = "float32"
 
 
-class Example(NamedTuple):
-    """A loss and what it has to give.
-
-    Attributes:
-      name: The loss.
-      predictions: What it is given.
-      targets: And against what.
-      printed: The value, with as many digits as the source has.
-      source: Where that value is from.
-      gradient: The derivative by the predictions, as formulas has it.
-    """
-
-    name: str
-    predictions: jax.Array
-    targets: jax.Array
-    printed: str
-    source: str
-    gradient: str
-
-
 def course_scores(precision: str) -> jax.Array:
     """The scores of the course's softmax lab: ``torch.manual_seed(1); torch.rand(3, 5)``."""
     return jnp.asarray(TorchGenerator(1).uniform((3, 5)).astype(precision))
 
 
-def examples(precision: str) -> list[Example]:
-    """One example a loss; the regression targets are those of the course's first lab."""
+def examples(precision: str) -> list[tuple[Any, ...]]:
+    """One example a loss, see `_evaluated`; regression targets are the course's first lab's."""
     zeros, heights = jnp.zeros(3, precision), jnp.array([2.0, 4.0, 6.0], precision)
     p = jnp.array([0.5639, 0.4057, 0.8600, 0.6237], precision)
     y = jnp.array([1.0, 0.0, 1.0, 0.0], precision)
     scores, labels = course_scores(precision), jnp.array([0, 2, 1])
     lab = "course, softmax lab"
     return [
-        Example("mse", zeros, heights, "18.6667", "course, regression lab", "2 (x - y) / n"),
-        Example("mae", zeros, heights, "4.0000", "(2 + 4 + 6) / 3", "sign(x - y) / n"),
-        Example("rmse", zeros, heights, "4.3205", "sqrt(56 / 3)", "(x - y) / (n L)"),
-        Example("bce", p, y, "0.5554", "course, BCE", "(p - y) / (p (1 - p) n)"),
-        Example("nll", log_softmax(scores), labels, "1.4689", lab, "-[j = y] / n"),
-        Example("cross_entropy", scores, labels, "1.4689", lab, "(softmax(x) - [j = y]) / n"),
+        ("mse", zeros, heights, "18.6667", "course, regression lab", "2 (x - y) / n"),
+        ("mae", zeros, heights, "4.0000", "(2 + 4 + 6) / 3", "sign(x - y) / n"),
+        ("rmse", zeros, heights, "4.3205", "sqrt(56 / 3)", "(x - y) / (n L)"),
+        ("bce", p, y, "0.5554", "course, BCE", "(p - y) / (p (1 - p) n)"),
+        ("nll", log_softmax(scores), labels, "1.4689", lab, "-[j = y] / n"),
+        ("cross_entropy", scores, labels, "1.4689", lab, "(softmax(x) - [j = y]) / n"),
     ]
 
 
@@ -92,7 +72,7 @@ class Losses(Report):
 def run(config: Config) -> Losses:
     """Evaluate all of it. The time includes compilation, which is most of it."""
     begin = time.perf_counter()
-    rows = [_evaluated(example) for example in examples(config.precision)]
+    rows = [_evaluated(*example) for example in examples(config.precision)]
     bits, error = _compare_bits(config), _out_of_range(config.precision)
     largest = max(row["gradient_difference"] for row in rows)
     allowed = TOLERANCE[config.precision]
@@ -114,21 +94,30 @@ def run(config: Config) -> Losses:
     )
 
 
-def _evaluated(example: Example) -> dict[str, Any]:
-    """The value of an example, and its gradient by hand and by autodiff."""
-    loss = getattr(losses, example.name)
-    value, automatic = jax.value_and_grad(loss)(example.predictions, example.targets)
-    _, by_hand = BY_HAND[example.name](example.predictions, example.targets)
-    difference = jnp.abs(by_hand - automatic).max() / jnp.abs(by_hand).max()
+def _evaluated(
+    name: str, predictions: Any, targets: Any, printed: str, source: str, gradient: str
+) -> dict[str, Any]:
+    """The value of an example, and its gradient by hand and by autodiff.
+
+    Args:
+      name: The loss.
+      predictions: What it is given.
+      targets: And against what.
+      printed: The value, with as many digits as the source has.
+      source: Where that value is from.
+      gradient: The derivative by the predictions, as formulas has it.
+    """
+    value, automatic = jax.value_and_grad(getattr(losses, name))(predictions, targets)
+    _, by_hand = BY_HAND[name](predictions, targets)
     return {
-        "loss": example.name,
+        "loss": name,
         "value": f"{value:.4f}",
-        "printed": example.printed,
-        "source": example.source,
-        "gradient": example.gradient,
+        "printed": printed,
+        "source": source,
+        "gradient": gradient,
         "gradient_by_hand": by_hand.tolist(),
         "gradient_by_autodiff": automatic.tolist(),
-        "gradient_difference": float(difference),
+        "gradient_difference": float(jnp.abs(by_hand - automatic).max() / jnp.abs(by_hand).max()),
     }
 
 

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+REAL = ("mse", "mae", "rmse")
+"""The losses of real numbers."""
+
 
 def draw(report: "Losses") -> "Figure":
     """Each loss over the plane of two predictions, with arrows down the gradient by hand."""
     figure, axes = new_figure(2, 3, width=3.8, height=3.5)
     apart, sure = np.array([1.0, -1.0], "float32"), np.array([1.0, 0.0], "float32")
-    for ax, name in zip(axes[0], ("mse", "mae", "rmse"), strict=True):
-        _draw_surface(ax, name, apart, (-3, 3), lambda x: x)
-        ax.set(title=f"{name}, targets 1 and -1", xlabel="prediction 1", ylabel="prediction 2")
-    _draw_surface(axes[1, 0], "bce", sure, (0.01, 0.99), lambda x: x)
-    axes[1, 0].set(
-        title="bce (nats), targets 1 and 0", xlabel="probability 1", ylabel="probability 2"
-    )
-    _draw_surface(axes[1, 1], "cross_entropy", np.int32(0), (-4, 4), _with_third_logit)
-    axes[1, 1].set(title="cross-entropy (nats), class 1 of 3", xlabel="logit 1", ylabel="logit 2")
+    surfaces: list[tuple[Any, ...]]
+    surfaces = [(name, apart, (-3, 3), f"{name}, targets 1 and -1", "prediction") for name in REAL]
+    surfaces += [("bce", sure, (0.01, 0.99), "bce (nats), targets 1 and 0", "probability")]
+    last = "cross-entropy (nats), class 1 of 3"
+    surfaces += [("cross_entropy", np.int32(0), (-4, 4), last, "logit")]
+    for ax, (name, targets, span, title, label) in zip(axes.flat, surfaces, strict=False):
+        _draw_surface(ax, name, targets, span)
+        ax.set(title=title, xlabel=f"{label} 1", ylabel=f"{label} 2")
     ax, error = axes[1, 2], np.linspace(-3, 3, 121, dtype="float32")
     for i, name in enumerate(("mse", "mae", "huber")):
         values, _ = BY_HAND[name](error, np.zeros_like(error), reduction="none")
@@ -39,16 +41,15 @@ def draw(report: "Losses") -> "Figure":
     return figure
 
 
-def _with_third_logit(x: jax.Array) -> jax.Array:
-    """Two logits and a third of 0, as only differences of logits count."""
-    return jnp.append(x, 0)
+def _draw_surface(ax: Any, name: str, targets: Any, span: tuple[float, float]) -> None:
+    """Contours of a loss of two numbers, and arrows against its gradient by hand.
 
-
-def _draw_surface(ax: Any, name: str, targets: Any, span: tuple[float, float], widen: Any) -> None:
-    """Contours of a loss of two numbers, and arrows against its gradient by hand."""
+    Beside two logits there is a third of 0, as only differences of logits count.
+    """
 
     def formula(x: jax.Array) -> Any:
-        loss, gradient = BY_HAND[name](widen(x), jnp.asarray(targets))
+        x = jnp.append(x, 0) if name == "cross_entropy" else x
+        loss, gradient = BY_HAND[name](x, jnp.asarray(targets))
         return loss, gradient[:2]
 
     inset = (span[1] - span[0]) / 8

@@ -1,7 +1,6 @@
 """A perceptron in four steps, and Rosenblatt's rule beside it."""
 
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Annotated, Any
 
 import jax
@@ -10,9 +9,9 @@ import numpy as np
 
 from jaxnets import data, losses
 from jaxnets.combinators import perceptron
-from jaxnets.experiments.harness import arguments, choices, flags
+from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import Report, total_seconds
+from jaxnets.experiments.harness.report import Report, side_by_side, total_seconds
 from jaxnets.experiments.perceptron.rosenblatt import (
     GATES,
     count_mistakes,
@@ -50,7 +49,6 @@ class Config:
       lr: Its learning rate.
       optimizer: Its update rule.
       log_every: Steps between its records.
-      precision: Of weights and arithmetic.
       orders: Random orders of the examples in which Rosenblatt's rule is tried.
     """
 
@@ -60,7 +58,7 @@ class Config:
     optimizer: flags.Optimizer = "sgd"
     log_every: flags.LogEvery = 100
     precision: flags.Precision = "float32"
-    orders: Annotated[int, flags.Flag(arguments.whole_number(1), "N")] = 20
+    orders: Annotated[int, flags.Flag(flags.whole_number(1), "N")] = 20
 
 
 def train(config: Config, gate: str, *, progress: bool = False) -> Fit:
@@ -68,7 +66,6 @@ def train(config: Config, gate: str, *, progress: bool = False) -> Fit:
     model = perceptron()
     x, _ = data.xor()
     y = jnp.asarray(GATES[gate], x.dtype)
-    stacked = choices.starting_params(model, x, "torch", range(config.seed, config.seed + 1))
     return fit(
         model,
         losses.bce,
@@ -76,7 +73,7 @@ def train(config: Config, gate: str, *, progress: bool = False) -> Fit:
         (x, y),
         key=jax.random.key(config.seed),
         steps=config.steps,
-        params=jax.tree.map(lambda leaf: leaf[0], stacked),
+        params=choices.start(model, x, "torch", config.seed),
         record_every=config.log_every,
         on_divergence="return",
         progress=progress,
@@ -108,13 +105,15 @@ def run(config: Config, *, progress: bool = False) -> Perceptron:
     """Train both units on everything; prints nothing but a progress bar."""
     fits = {name: train(config, name, progress=progress) for name in GATES}
     gates = {name: test(name, result) for name, result in fits.items()}
-    rule = _rule_on_gates(config) + _rule_on_random_data(config)
+    steps = max((result.history["step"].tolist() for result in fits.values()), key=len)
+    columns = {f"loss_{name}": result.history["loss"].tolist() for name, result in fits.items()}
+    rule = _rosenblatt(config)
     return Perceptron(
         config=config,
         criterion=CRITERION,
-        success=_learns_all_but_xor(gates) and _rests_unless_xor(rule),
+        success=_meets_criterion(gates, rule),
         metrics={f"accuracy_{name}": gate["accuracy"] for name, gate in gates.items()},
-        history=_side_by_side(fits),
+        history=side_by_side({"step": steps, **columns}),
         seconds=total_seconds(result.seconds for result in fits.values()),
         params={name: result.params for name, result in fits.items()},
         timed="wall time (sigmoid unit)",
@@ -124,51 +123,33 @@ def run(config: Config, *, progress: bool = False) -> Perceptron:
     )
 
 
-def _side_by_side(fits: dict[str, Fit]) -> dict[str, list[Any]]:
-    """The losses of all gates by step; None after a gate has diverged."""
-    longest = max((result.history["step"].tolist() for result in fits.values()), key=len)
-    columns = [longest, *(result.history["loss"].tolist() for result in fits.values())]
-    names = ["step", *(f"loss_{name}" for name in fits)]
-    rows = list(zip_longest(*columns))
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+def _rosenblatt(config: Config) -> list[dict[str, Any]]:
+    """The mistakes of Rosenblatt's rule and their bound, a row per gate and then one per margin.
 
-
-def _rule_on_gates(config: Config) -> list[dict[str, Any]]:
-    """One row per gate: the mistakes of Rosenblatt's rule, and their bound."""
-    x, rows = np.asarray(data.xor()[0]), []
-    for name, targets in GATES.items():
-        bound = mistake_bound(x, targets, SEPARATORS[name]) if name in SEPARATORS else None
-        rows.append(_rule_on(config, name, x, np.array(targets, x.dtype), bound))
-    return rows
-
-
-def _rule_on_random_data(config: Config) -> list[dict[str, Any]]:
-    """The same on random data, the harder the smaller the margin."""
-    generator = np.random.default_rng(config.seed)
-    rows = []
+    Random data are the harder the smaller their margin.
+    """
+    x, generator = np.asarray(data.xor()[0]), np.random.default_rng(config.seed)
+    sets: list[tuple[str, np.ndarray, np.ndarray, Any]]
+    sets = [(name, x, np.array(t, x.dtype), SEPARATORS.get(name)) for name, t in GATES.items()]
     for margin in MARGINS:
-        x, t, line = separable_data(generator, POINTS, margin)
-        row = _rule_on(config, f"margin {margin:g}", x, t, mistake_bound(x, t, line))
-        rows.append({**row, "margin": margin})
+        sets.append((f"margin {margin:g}", *separable_data(generator, POINTS, margin)))
+    rows: list[dict[str, Any]] = []
+    for name, x, t, line in sets:
+        made = count_mistakes(x, t, orders=config.orders, seed=config.seed, epochs=EPOCHS)
+        bound = None if line is None else mistake_bound(x, t, line)
+        row = {"mistakes": made.most, "bound": bound, "came_to_rest": made.converged}
+        rows.append({"data": name, **row})
+    for row, margin in zip(rows[len(GATES) :], MARGINS, strict=True):
+        row["margin"] = margin
     return rows
 
 
-def _rule_on(
-    config: Config, name: str, x: np.ndarray, t: np.ndarray, bound: float | None
-) -> dict[str, Any]:
-    made = count_mistakes(x, t, orders=config.orders, seed=config.seed, epochs=EPOCHS)
-    return {"data": name, "mistakes": made.most, "bound": bound, "came_to_rest": made.converged}
-
-
-def _learns_all_but_xor(gates: dict[str, Any]) -> bool:
-    return all(
+def _meets_criterion(gates: dict[str, Any], rule: list[dict[str, Any]]) -> bool:
+    learned = all(
         gate["accuracy"] <= 0.75 if name == "xor" else gate["accuracy"] == 1.0
         for name, gate in gates.items()
     )
-
-
-def _rests_unless_xor(rule: list[dict[str, Any]]) -> bool:
-    return all(
+    return learned and all(
         not row["came_to_rest"]
         if row["bound"] is None
         else row["came_to_rest"] and row["mistakes"] <= row["bound"]

@@ -33,9 +33,8 @@ def draw(report: "Perceptron") -> "Figure":
         bands = draw_surface(ax, predict, points, targets)
         right = round(4 * report.gates[name]["accuracy"])
         ax.set_title(f"{name.upper()}: {right} of 4 right")
-    figure.colorbar(
-        bands, ax=axes[1, :2], shrink=0.8, location="bottom", label="output of the unit"
-    )
+    bar: dict[str, Any] = {"shrink": 0.8, "location": "bottom", "label": "output of the unit"}
+    figure.colorbar(bands, ax=axes[1, :2], **bar)
     _draw_losses(axes[0, 2], report.history)
     _draw_mistakes(axes[1, 2], [row for row in report.rosenblatt if "margin" in row])
     return figure

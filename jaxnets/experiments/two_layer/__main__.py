@@ -11,10 +11,8 @@ from jaxnets.activations import relu
 from jaxnets.combinators import sequential
 from jaxnets.experiments.harness import choices, flags
 from jaxnets.experiments.harness.experiment import Experiment
-from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at
-from jaxnets.experiments.harness.text import divergence_text, number
-from jaxnets.experiments.published import Table, relative_differences
-from jaxnets.experiments.published.two_layer import two_layer_table
+from jaxnets.experiments.harness.report import UNPRINTED, Report, diverged_at, number
+from jaxnets.experiments.published import Table, compared, two_layer_table
 from jaxnets.initializers import normal
 from jaxnets.layers import dense
 from jaxnets.model import Model, Params
@@ -22,16 +20,7 @@ from jaxnets.process import run_as_program
 from jaxnets.torch_compat import TorchGenerator
 from jaxnets.training import Fit, fit
 
-__all__ = [
-    "EXPERIMENT",
-    "Config",
-    "TwoLayer",
-    "draw_numbers",
-    "main",
-    "run",
-    "show",
-    "train",
-]
+__all__ = ["EXPERIMENT", "Config", "TwoLayer", "draw_numbers", "main", "run", "show", "train"]
 
 EXAMPLES, INPUTS, HIDDEN, OUTPUTS = 64, 1000, 100, 10
 
@@ -50,10 +39,6 @@ class Config:
       init: Standard normal weights: ``torch`` draws them from PyTorch's stream, after the data;
         ``normal`` draws them from jax.random. The data are PyTorch's either way.
       seed: Of the data and the weights.
-      steps: Full-batch updates.
-      lr: Learning rate.
-      optimizer: Update rule.
-      log_every: Steps between records.
       precision: Of weights and arithmetic; it is also what the numbers are drawn in, and
         PyTorch draws others in float64.
     """
@@ -86,12 +71,8 @@ def train(config: Config, *, progress: bool = False) -> Fit:
 
 def build_model() -> Model:
     """The network: y = relu(x w1) w2."""
-    w_init = normal(1.0)
-    return sequential(
-        dense(HIDDEN, use_bias=False, w_init=w_init),
-        relu,
-        dense(OUTPUTS, use_bias=False, w_init=w_init),
-    )
+    w1, w2 = (dense(width, use_bias=False, w_init=normal(1.0)) for width in (HIDDEN, OUTPUTS))
+    return sequential(w1, relu, w2)
 
 
 def squared_error(predictions: jax.Array, targets: jax.Array) -> jax.Array:
@@ -139,70 +120,57 @@ def run(config: Config, *, progress: bool = False) -> TwoLayer:
         final = test(config, result.params)
     curve = {name: result.history[name] for name in ("step", "loss")}
     history = {name: column[:: config.log_every].tolist() for name, column in curve.items()}
-    comparison = _compare(config, history)
-    fell = result.status != "diverged" and final < FALL * curve["loss"][0]
+    table = pytorch_table(config)
+    pytorch = None if table is None else _comparison(config, history, table)
+    fell = result.status != "diverged" and bool(final < FALL * curve["loss"][0])
     return TwoLayer(
         config=config,
-        criterion=criterion(config),
-        success=bool(fell) and _agrees(config, history, comparison),
+        criterion=_criterion(config, table),
+        success=fell and (pytorch is None or _agrees(config, history, pytorch)),
         metrics={"loss": final},
         history=history,
         seconds=result.seconds,
         params=result.params,
-        pytorch=comparison,
+        pytorch=pytorch,
         diverged_at=diverged_at(result),
         curve=curve,
-        table=pytorch_table(config, config.precision),
+        table=table,
     )
 
 
-def criterion(config: Config) -> str:
+def pytorch_table(config: Config) -> Table | None:
+    """PyTorch's losses in such a run, or None if there are none."""
+    same = {name: getattr(config, name) for name in ("seed", "steps", "log_every", "precision")}
+    return two_layer_table(config.seed, config.precision) if config == Config(**same) else None
+
+
+def _criterion(config: Config, table: Table | None) -> str:
     """The sentence that the run has to make true."""
     text = f"the loss ends below {FALL:g} of what it was before the first update"
-    if pytorch_table(config, config.precision) is None:
-        return text
     which = "every recorded loss is" if config.precision == "float64" else "down to there it is"
-    return f"{text}, and {which} PyTorch's to {TOLERANCE[config.precision]:g} relative"
+    agrees = f"{text}, and {which} PyTorch's to {TOLERANCE[config.precision]:g} relative"
+    return text if table is None else agrees
 
 
-def pytorch_table(config: Config, run: str) -> Table | None:
-    """PyTorch's losses in such a run of `two_layer_table`, or None if there are none."""
-    theirs = Config(
-        seed=config.seed,
-        steps=config.steps,
-        log_every=config.log_every,
-        precision=config.precision,
-    )
-    return two_layer_table(config.seed, run) if config == theirs else None
-
-
-def _compare(config: Config, history: Table) -> dict[str, list[Any]] | None:
+def _comparison(config: Config, history: Table, table: Table) -> dict[str, list[Any]]:
     """PyTorch's loss at every record, our relative difference from it, and PyTorch's own.
 
     Its own is that of its nudged run; there is none in float64. Records that PyTorch's table
     does not have are None.
     """
-    theirs, nudged = (pytorch_table(config, run) for run in (config.precision, "nudged"))
-    if theirs is None or nudged is None:
-        return None
-    rows = [row or (None, None) for row in relative_differences(history, theirs)]
-    own = [row and row[1] for row in relative_differences(theirs, nudged)]
-    by_step = dict(zip(theirs["step"], own, strict=True))
-    comparison: dict[str, list[Any]] = {
-        "loss": [loss for loss, _ in rows],
-        "relative_difference": [difference for _, difference in rows],
-    }
-    if config.precision == "float32":
-        comparison["rounding"] = [by_step.get(step) for step in history["step"]]
-    return comparison
+    theirs, differences = compared(history, table)
+    columns = {"loss": theirs, "relative_difference": differences}
+    nudged = two_layer_table(config.seed, "nudged")
+    if config.precision == "float32" and nudged is not None:
+        own = dict(zip(table["step"], compared(table, nudged)[1], strict=True))
+        columns["rounding"] = [own.get(step) for step in history["step"]]
+    return columns
 
 
-def _agrees(config: Config, history: Table, comparison: dict[str, list[Any]] | None) -> bool:
+def _agrees(config: Config, history: Table, pytorch: dict[str, list[Any]]) -> bool:
     """True if the losses are PyTorch's, as far as the criterion asks for it."""
-    if comparison is None:
-        return True
     least = FALL * history["loss"][0] if config.precision == "float32" else 0.0
-    rows = zip(history["loss"], comparison["relative_difference"], strict=True)
+    rows = zip(history["loss"], pytorch["relative_difference"], strict=True)
     asked = [difference for loss, difference in rows if difference is not None and loss > least]
     return all(difference <= TOLERANCE[config.precision] for difference in asked)
 
@@ -212,42 +180,20 @@ def show(report: TwoLayer) -> list[str]:
     config = report.config
     weights = {"torch": "PyTorch's randn", "normal": "jax.random.normal"}[config.init]
     digits = 8 if config.precision == "float32" else 15
-    diverged, of = [], "loss after the last update"
-    if report.diverged_at is not None:
-        diverged, of = [divergence_text(report.diverged_at)], "loss"
+    titles = ("PyTorch", "relative difference", "PyTorch, rounding")
+    pytorch, forms = (report.pytorch or {}).values(), (f"21.{digits}g", "19.1e", "17.1e")
+    beside = dict(zip(titles, zip(pytorch, forms, strict=False), strict=False))
+    of = "loss after the last update" if report.diverged_at is None else "loss"
     return [
         f"Two layers, {INPUTS}-{HIDDEN}-{OUTPUTS}, {EXAMPLES} examples, {config.optimizer}, "
         f"learning rate {config.lr:g}, {config.steps} steps, weights: {weights}, "
         f"seed {config.seed}, {config.precision}",
         "",
-        *_table(report, digits),
-        *diverged,
+        *report.loss_lines(f".{digits}g", 21, beside),
+        *report.divergence(),
         "",
         f"{of}: {number(report.metrics['loss'], f'.{digits}g')}",
     ]
-
-
-def _table(report: TwoLayer, digits: int) -> list[str]:
-    """The losses, beside PyTorch's where there are any."""
-    history, theirs = report.history, report.pytorch
-    header = f"{'step':>6}  {'loss':>21}"
-    rows = [
-        f"{step:6d}  {number(loss, f'.{digits}g', 21)}"
-        for step, loss in zip(history["step"], history["loss"], strict=True)
-    ]
-    if theirs is None:
-        return [header, *rows]
-    header += f"  {'PyTorch':>21}  {'relative difference':>19}"
-    columns = [theirs["loss"], theirs["relative_difference"]]
-    formats = [f"21.{digits}g", "19.1e"]
-    if "rounding" in theirs:
-        header += f"  {'PyTorch, rounding':>17}"
-        columns.append(theirs["rounding"])
-        formats.append("17.1e")
-    for i, cells in enumerate(zip(*columns, strict=True)):
-        for cell, form in zip(cells, formats, strict=True):
-            rows[i] += "" if cell is None else f"  {cell:{form}}"
-    return [header, *rows]
 
 
 EXPERIMENT = Experiment("two_layer", Config, run, show, progress=True)

@@ -1,6 +1,5 @@
 """The pictures of the XOR experiment."""
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -9,8 +8,8 @@ import numpy as np
 
 from jaxnets import data
 from jaxnets.experiments.harness.figures import grey_table, loss_curve
-from jaxnets.experiments.xor.many import Many, shares_solved
-from jaxnets.model import Model, Params
+from jaxnets.experiments.xor.networks import Many, build_model, shares_solved
+from jaxnets.model import Params
 from jaxnets.plots import DASHES, draw_surface, line_style, new_figure
 
 if TYPE_CHECKING:
@@ -33,12 +32,15 @@ LOSS = "binary cross-entropy (nats)"
 
 
 def draw(report: "One | Many") -> "Figure":
-    """The pictures of one network, or of many."""
-    return _draw_many(report) if isinstance(report, Many) else _draw_one(report)
+    """Of one network the loss, the hidden units' lines and the surface as it changes.
 
-
-def _draw_one(report: "One") -> "Figure":
-    """The loss beside the published one, the surface as it changes, the hidden units' lines."""
+    Of many the distribution of the final losses, and the share solved by initialiser and rate.
+    """
+    if isinstance(report, Many):
+        figure, axes = new_figure(1, 2, width=5.4, height=4.2)
+        _draw_final_losses(axes[0, 0], report)
+        _draw_shares(figure, axes[0, 1], report)
+        return figure
     hidden = report.config.hidden
     figure, axes = new_figure(2, 4, width=3.3, height=3.0)
     _draw_loss(axes[0, 0], report)
@@ -89,12 +91,12 @@ def _draw_hidden_lines(ax: Any, layer: Params) -> None:
 def _draw_arrow(ax: Any, w: np.ndarray, b: float, color: str) -> None:
     """From the point of the line nearest to the middle of the square, uphill."""
     length = float(np.linalg.norm(w))
-    if length == 0:
-        return
-    middle, uphill = np.array([0.5, 0.5]), w / length
-    foot = middle - uphill * (middle @ w + b) / length
-    arrow = {"arrowstyle": "->", "color": color, "lw": 1.8}
-    ax.annotate("", xy=foot + 0.25 * uphill, xytext=foot, arrowprops=arrow, annotation_clip=False)
+    if length:
+        middle, uphill = np.array([0.5, 0.5]), w / length
+        foot = middle - uphill * (middle @ w + b) / length
+        arrow = {"arrowstyle": "->", "color": color, "lw": 1.8}
+        at = {"xy": foot + 0.25 * uphill, "xytext": foot, "annotation_clip": False}
+        ax.annotate("", arrowprops=arrow, **at)
 
 
 def _draw_surfaces(figure: Any, axes: Any, report: "One") -> None:
@@ -102,20 +104,19 @@ def _draw_surfaces(figure: Any, axes: Any, report: "One") -> None:
     last = report.config.steps if report.diverged_at is None else report.diverged_at
     steps = spread_steps(report.history, last, SURFACES)
     points, targets = data.xor()
-    bands = None
+    model = build_model(report.config.hidden, report.config.init)
     for ax, step in zip(axes.flat, steps, strict=False):
-        apply = functools.partial(_outputs, report.model, report.params_after(step))
-        bands = draw_surface(ax, apply, points, np.asarray(targets)[:, 0])
+        params = report.params_after(step)
+
+        def outputs(x: Any, params: Params = params) -> jax.Array:
+            answers: jax.Array = model.apply(params, jnp.asarray(x))
+            return answers[:, 0]
+
+        bands = draw_surface(ax, outputs, points, np.asarray(targets)[:, 0])
         ax.set_title(f"after {step} steps" if step else "at the start")
     for ax in axes.flat[len(steps) :]:
         ax.set_visible(False)
     figure.colorbar(bands, ax=axes, shrink=0.6, label="output of the network")
-
-
-def _outputs(model: Model, params: Params, x: np.ndarray) -> jax.Array:
-    """The outputs of a network, ``[points]``, from ``[points, 2]``."""
-    outputs: jax.Array = model.apply(params, jnp.asarray(x))
-    return outputs[:, 0]
 
 
 def spread_steps(history: dict[str, list[Any]], last: int, count: int) -> list[int]:
@@ -137,14 +138,6 @@ def spread_steps(history: dict[str, list[Any]], last: int, count: int) -> list[i
         step = round(float(np.interp(-level, -loss[around], steps[around])))
         chosen.add(min(step, last))
     return sorted(chosen)
-
-
-def _draw_many(report: Many) -> "Figure":
-    """The distribution of the final losses, and the share solved by initialiser and rate."""
-    figure, axes = new_figure(1, 2, width=5.4, height=4.2)
-    _draw_final_losses(axes[0, 0], report)
-    _draw_shares(figure, axes[0, 1], report)
-    return figure
 
 
 def _draw_final_losses(ax: Any, report: Many) -> None:
@@ -176,17 +169,13 @@ def _draw_final_losses(ax: Any, report: Many) -> None:
 def _draw_shares(figure: Any, ax: Any, report: Many) -> None:
     """A table of shares, by initialiser and learning rate."""
     config = report.config
-    held = np.finfo(config.precision)
-    low, high = float(held.tiny), float(held.max)
-    rates = [factor * config.lr for factor in LR_FACTORS]
-    rates = [rate for rate in rates if low <= rate <= high]
+    low, high = (float(getattr(np.finfo(config.precision), end)) for end in ("tiny", "max"))
+    rates = [rate for rate in (f * config.lr for f in LR_FACTORS) if low <= rate <= high]
     seeds = min(report.members, MOST_SEEDS)
     shares = shares_solved(config, seeds, rates)
     table = np.array(list(shares.values()))
     cells = np.array([[f"{share:.0%}" for share in row] for row in table])
-    image = grey_table(ax, table, cells, size=10, aspect="auto")
-    ax.set_xticks(range(len(rates)), [f"{rate:.3g}" for rate in rates])
-    ax.set_yticks(range(len(shares)), list(shares))
+    image = grey_table(ax, table, cells, shares, [f"{rate:.3g}" for rate in rates], size=10)
     ax.set(xlabel=f"learning rate of {config.optimizer}", ylabel="weights")
     ax.set_title(f"Share of {seeds} seeds that solve XOR")
     figure.colorbar(image, ax=ax, label="share solved")

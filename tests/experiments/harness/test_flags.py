@@ -7,8 +7,14 @@ from typing import Annotated
 import pytest
 
 from jaxnets.experiments.harness import flags
-from jaxnets.experiments.harness.arguments import whole_number, widths
-from jaxnets.experiments.harness.flags import Flag, Parser, add_flags, make_config
+from jaxnets.experiments.harness.flags import (
+    Flag,
+    Parser,
+    add_flags,
+    make_config,
+    whole_number,
+    widths,
+)
 
 NAMED = ("--shape", {"flat": ()}.__getitem__, "{flat}")
 

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxnets.experiments.published.two_layer import two_layer_table
+from jaxnets.experiments.published import two_layer_table
 from jaxnets.experiments.two_layer import __main__ as two_layer
 from jaxnets.experiments.two_layer.__main__ import Config, draw_numbers, main, run
 from jaxnets.plots import save_figure

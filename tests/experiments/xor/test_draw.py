@@ -5,7 +5,7 @@ import pytest
 
 from jaxnets.experiments.xor import __main__ as xor
 from jaxnets.experiments.xor.draw import LR_FACTORS, spread_steps
-from jaxnets.experiments.xor.many import COMPARED, shares_solved
+from jaxnets.experiments.xor.networks import COMPARED, shares_solved
 
 pytest.importorskip("matplotlib")
 

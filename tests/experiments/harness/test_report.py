@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from jaxnets.experiments.harness.text import json_text, number
+from jaxnets.experiments.harness.report import Report, json_text, number, side_by_side
+from jaxnets.experiments.published import compared
 
 DIVERGE = {
     "two_layer": "--lr 1e-4 --steps 20",
@@ -65,3 +66,32 @@ def test_numbers_of_every_kind_become_json():
 def test_a_number_that_is_not_finite_is_said_in_words(value):
     assert number(value, ".3f", 12) == "  not finite"
     assert number(0.5, ".3f", 12) == "       0.500"
+
+
+def test_runs_that_diverged_have_none_for_the_records_that_are_missing():
+    columns = {"step": [0, 10, 20], "whole": [3.0, 2.0, 1.0], "diverged": [3.0]}
+    assert side_by_side(columns) == {**columns, "diverged": [3.0, None, None]}
+
+
+def test_losses_are_listed_beside_the_published_ones_where_there_are_any():
+    history = {"step": [0, 5, 10], "loss": [0.5, 0.25, math.nan]}
+    theirs, difference = compared(history, {"step": [0, 10], "loss": [0.4, 0.1]})
+    assert theirs == [0.4, None, 0.1]
+    assert difference[:2] == [pytest.approx(0.25), None]
+    report = Report(
+        experiment="",
+        config=None,
+        criterion="",
+        success=True,
+        metrics={},
+        history=history,
+        seconds={},
+    )
+    beside = {"published": (theirs, "9.1f"), "apart": ([*difference[:2], None], "7.2f")}
+    assert report.loss_lines(".3f", 10, beside) == [
+        "  step        loss  published    apart",
+        "     0       0.500        0.4     0.25",
+        "     5       0.250",
+        "    10  not finite        0.1",
+    ]
+    assert report.divergence() == []
