@@ -32,35 +32,19 @@ from jaxnets.parity.formulas.formula import Formula
 __all__ = ["ACTIVATIONS", "COMBINATORS", "DERIVATIONS", "LAYERS", "LOSSES", "OPTIMIZERS"]
 
 
-def _public(module: ModuleType) -> dict[str, Formula]:
-    return {name: getattr(module, name) for name in module.__all__}
+def _public(*modules: ModuleType) -> dict[str, Formula]:
+    """The formulas of each function by name."""
+    return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
-ACTIVATIONS: dict[str, Formula] = _public(activations)
-"""Every activation of one element."""
-
-LOSSES: dict[str, Formula] = {
-    **_public(losses),
-    **_public(binary_losses),
-    **_public(class_losses),
-}
-"""Every loss."""
-
-LAYERS: dict[str, Formula] = _public(layers)
-"""Every layer."""
-
-COMBINATORS: dict[str, Formula] = _public(combinators)
-"""Every function that makes a layer of layers."""
-
-OPTIMIZERS: dict[str, Formula] = _public(optimizers)
-"""Every update rule."""
+ACTIVATIONS = _public(activations)
+LOSSES = _public(losses, binary_losses, class_losses)
+LAYERS = _public(layers)
+COMBINATORS = _public(combinators)
+OPTIMIZERS = _public(optimizers)
 
 DERIVATIONS: dict[str, Formula] = {
-    **ACTIVATIONS,
-    **LOSSES,
-    **LAYERS,
-    **COMBINATORS,
-    **OPTIMIZERS,
+    **{**ACTIVATIONS, **LOSSES, **LAYERS, **COMBINATORS, **OPTIMIZERS},
     "reduced": losses.reduced,
 }
 """Every function whose docstring holds a derivation."""
