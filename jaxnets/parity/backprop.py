@@ -1,16 +1,4 @@
-"""Backpropagation through a multilayer perceptron, by hand.
-
-For the course's network l1 = X w1 + b1, a1 = f1(l1), l2 = a1 w2 + b2, a2 = f2(l2), L = loss(a2):
-
-  d_a2 = dL/da2                                  (the loss)
-  d_l2 = d_a2 f2'(l2)                            (the activation)
-  d_w2 = a1^T d_l2,   d_b2 = sum of d_l2         (the dense layer's parameters)
-  d_a1 = d_l2 w2^T                               (its input: the layer below)
-  d_l1 = d_a1 f1'(l1)
-  d_w1 = X^T d_l1,    d_b1 = sum of d_l1
-
-and so on for any depth. There is no automatic differentiation in this.
-"""
+"""Backpropagation through a multilayer perceptron, by hand, without automatic differentiation."""
 
 from collections.abc import Sequence
 from functools import partial

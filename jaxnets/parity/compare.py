@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets.checks import check_callable
+from jaxnets.checks import check_callable, require_type
 from jaxnets.dtypes import is_floating
-from jaxnets.errors import ArgumentTypeError, describe, public, require
+from jaxnets.errors import public, require
 from jaxnets.parity.leaves import Reference
 from jaxnets.parity.programs import precision
 from jaxnets.parity.references import references
@@ -97,7 +97,7 @@ def evaluated(by_hand: Callable[..., Any], reference: Reference) -> dict[str, An
         result = by_hand(*reference.inputs)
         rule, remedy = "return (value, backward)", "Return the two as a tuple."
         is_pair = isinstance(result, tuple) and len(result) == 2
-        require(is_pair, "by_hand", rule, result, remedy, error=ArgumentTypeError)
+        require_type(is_pair, "by_hand", result, rule, remedy)
         value, backward = result
         is_scalar = getattr(reference.cotangent, "shape", None) == ()
         rule += ", as the value is not a scalar"
@@ -112,8 +112,7 @@ def _check_floating(argument: str, tree: Any) -> None:
     remedy = "Convert it with np.asarray(..., np.float64)."
     for leaf in jax.tree.leaves(tree):
         typed = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-        ok = is_floating(typed)
-        require(ok, argument, rule, describe(leaf), remedy, error=ArgumentTypeError)
+        require_type(is_floating(typed), argument, leaf, rule, remedy)
 
 
 def _check_kinks(kinks: Collection[str], at: Any) -> None:

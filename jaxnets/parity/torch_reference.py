@@ -9,7 +9,7 @@ against the largest element of their leaf.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -42,19 +42,10 @@ def torch_reference(entry: Entry, exact: Reference) -> Reference | None:
     return Reference("PyTorch", exact.inputs, exact.cotangent, found)
 
 
-def descend(
-    rule: Callable[..., Any],
-    options: Mapping[str, Any],
-    start: np.ndarray,
-    curvatures: np.ndarray,
-    noise: np.ndarray,
-    *,
-    learning_rate: float,
-) -> np.ndarray:
-    """The parameters after each step of an update rule on a noisy quadratic."""
-    p = _variable(start)
-    optimizer = rule([p], learning_rate, **options)
-    path = []
+def descend(rule: Any, start: np.ndarray, curvatures: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The parameters after each step on a noisy quadratic of ``rule([p])``, an optimizer."""
+    p, path = _variable(start), []
+    optimizer = rule([p])
     for disturbance in torch.tensor(noise):
         p.grad = (torch.tensor(curvatures) * p + disturbance).detach()
         optimizer.step()

@@ -9,6 +9,8 @@ kinds, each in files of its own:
   ``backward(d_y) -> (d_params, d_x)``;
 - `optimizers`: ``f(p, g, state) -> (p, state)``.
 
+A condition in brackets is 1 where it holds and 0 elsewhere.
+
 `formula` states beside a formula at which kinks and with which options it is to be proven.
 
 The docstrings hold the derivations, step by step, and ``python -m jaxnets.parity --show NAME``
@@ -19,7 +21,6 @@ automatically.
 from types import ModuleType
 
 from jaxnets.parity.formulas import (
-    activations,
     binary_losses,
     class_losses,
     combinators,
@@ -27,6 +28,7 @@ from jaxnets.parity.formulas import (
     losses,
     optimizers,
 )
+from jaxnets.parity.formulas.activations import gated, rectifiers, sigmoids, threshold
 from jaxnets.parity.formulas.formula import Formula
 
 __all__ = ["ACTIVATIONS", "COMBINATORS", "DERIVATIONS", "LAYERS", "LOSSES", "OPTIMIZERS"]
@@ -37,7 +39,7 @@ def _public(*modules: ModuleType) -> dict[str, Formula]:
     return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
-ACTIVATIONS = _public(activations)
+ACTIVATIONS = dict(sorted(_public(gated, rectifiers, sigmoids, threshold).items()))
 LOSSES = _public(losses, binary_losses, class_losses)
 LAYERS = _public(layers)
 COMBINATORS = _public(combinators)

@@ -1,5 +1,6 @@
 """Update rules by hand against those of optax, and of PyTorch."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,14 +87,14 @@ def descend_by_optax(name: str, dtype: Any) -> Paths:
 
 def _descend_by_torch(name: str) -> Paths:
     """The same of a rule of PyTorch; nothing if it has no such rule."""
-    from jaxnets.parity.torch_reference import OPTIMIZERS as THEIRS
-    from jaxnets.parity.torch_reference import descend
+    from jaxnets.parity import torch_reference as theirs
 
-    problem = _problem(np.float64)
+    if name not in theirs.OPTIMIZERS:
+        return {}
+    rule = functools.partial(theirs.OPTIMIZERS[name], lr=LEARNING_RATE)
     return {
-        label: descend(THEIRS[name], options, *problem, learning_rate=LEARNING_RATE)
+        label: theirs.descend(functools.partial(rule, **options), *_problem(np.float64))
         for label, options in _variants(name).items()
-        if name in THEIRS
     }
 
 
