@@ -93,8 +93,7 @@ check_positive = _real_check("be a positive finite number", lambda x: 0 < x < ma
 check_finite = _real_check("be a finite number", math.isfinite)
 check_nonnegative = _real_check("be a finite number of at least 0", lambda x: 0 <= x < math.inf)
 check_fraction = _real_check("be a number in [0, 1)", lambda x: 0 <= x < 1, 0.5)
-"""``check(argument, value, *, example)`` returns ``value`` as a ``float``; `example` is the one to
-suggest."""
+"""``check(argument, value, *, example) -> float``, where ``example`` is the number to suggest."""
 
 
 def check_flag(argument: str, value: Any) -> bool:

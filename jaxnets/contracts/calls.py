@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 OptionCheck = Callable[[str, Any], Any]
-"""``check(argument, value) -> value``, such as those in `jaxnets.errors`."""
+"""``check(argument, value) -> value``, such as those in `jaxnets.checks`."""
 
 DataCheck = Callable[[Any, Any, dict[str, Any]], None]
 """``check(predictions, targets, options)`` reads concrete data and may raise."""
