@@ -10,7 +10,7 @@ At a kink the slopes upwards and downwards differ. Where that is announced, the 
 may be any between the two, and no other.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -45,7 +45,7 @@ def central_differences(
     found, scales, allowed = {}, {}, {}
     for path in parts[0]:
         kinked = any(f"{path}/".startswith(f"gradient/{kink}/") for kink in kinks)
-        found[path], scale, allowed[path] = _judged([part[path] for part in parts], kinked)
+        found[path], scale, allowed[path] = _judged(np.stack([p[path] for p in parts]), kinked)
         scales[path] = np.maximum(scale, exact.scales[path])
     given = exact.inputs, exact.cotangent
     return Reference("differences", *given, found, scales, allowed, complete=False)
@@ -97,7 +97,7 @@ def _rises(fn: Callable[..., Any], unflatten: Callable[..., Any]) -> Callable[..
     return rises
 
 
-def _judged(parts: Sequence[Any], kinked: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _judged(parts: np.ndarray, kinked: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The slope of each element, the least scale of its error, and what is allowed there."""
     slope, doubt, up, down = parts
     scale = doubt / TOLERANCES["function"]["differences"]
