@@ -7,12 +7,13 @@ while tracing. Checks of values are skipped for traced arrays, which have none y
 import math
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.dtypes import is_floating
 from jaxnets.errors import ArgumentTypeError, ArgumentValueError, describe, fail, require
 
 __all__ = [
@@ -30,7 +31,14 @@ __all__ = [
     "check_nonnegative",
     "check_positive",
     "check_text",
+    "require_type",
 ]
+
+
+def require_type(ok: Any, argument: str, value: Any, rule: str, remedy: str) -> None:
+    """Raise a ``TypeError`` unless ``ok``; the value is described, a text in quotes."""
+    if not ok:
+        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
 
 
 def check_integer(argument: str, value: Any, *, minimum: int) -> int:
@@ -53,59 +61,45 @@ def check_axis(argument: str, value: Any, ndim: int) -> int:
 
 def _whole(argument: str, value: Any, rule: str, remedy: str) -> int:
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    if isinstance(value, bool):
-        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    return number
+        number = None
+    require_type(number is not None, argument, value, rule, remedy)
+    return cast(int, number)
 
 
-def check_positive(argument: str, value: Any, *, example: float = 0.1) -> float:
-    """Return ``value`` as a positive finite ``float``."""
-    return _real(
-        argument, value, "be a positive finite number", lambda x: 0 < x < math.inf, example
-    )
+def _real_check(
+    rule: str, good: Callable[[float], bool], example: float = 0.1
+) -> Callable[..., float]:
+    """A check of numbers; one that is traced, whose value is unknown, is left as it is."""
+
+    def check(argument: str, value: Any, *, example: float = example) -> float:
+        if isinstance(value, jax.core.Tracer) and value.shape == ():
+            return value  # type: ignore[return-value]
+        remedy = f"Pass {argument}={example}, for example."
+        is_number = isinstance(value, int | float | np.integer | np.floating)
+        require_type(is_number and not isinstance(value, bool), argument, value, rule, remedy)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf if value > 0 else -math.inf
+        require(good(number), argument, rule, value, remedy)
+        return number
+
+    return check
 
 
-def check_finite(argument: str, value: Any, *, example: float = 0.1) -> float:
-    """Return ``value`` as a finite ``float`` of either sign."""
-    return _real(argument, value, "be a finite number", math.isfinite, example)
-
-
-def check_nonnegative(argument: str, value: Any, *, example: float = 0.1) -> float:
-    """Return ``value`` as a finite ``float`` of at least 0."""
-    rule = "be a finite number of at least 0"
-    return _real(argument, value, rule, lambda x: 0 <= x < math.inf, example)
-
-
-def check_fraction(argument: str, value: Any) -> float:
-    """Return ``value`` as a ``float`` in [0, 1)."""
-    return _real(argument, value, "be a number in [0, 1)", lambda x: 0 <= x < 1, 0.5)
-
-
-def _real(
-    argument: str, value: Any, rule: str, good: Callable[[float], bool], example: float
-) -> float:
-    """Return a good ``value`` as a ``float``; a traced number, whose value is unknown, as it is."""
-    if isinstance(value, jax.core.Tracer) and value.shape == ():
-        return value  # type: ignore[return-value]
-    remedy = f"Pass {argument}={example}, for example."
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf if value > 0 else -math.inf
-    require(good(number), argument, rule, value, remedy)
-    return number
+check_positive = _real_check("be a positive finite number", lambda x: 0 < x < math.inf)
+check_finite = _real_check("be a finite number", math.isfinite)
+check_nonnegative = _real_check("be a finite number of at least 0", lambda x: 0 <= x < math.inf)
+check_fraction = _real_check("be a number in [0, 1)", lambda x: 0 <= x < 1, 0.5)
+"""``check(argument, value, *, example) -> float``, where ``example`` is the number to suggest."""
 
 
 def check_flag(argument: str, value: Any) -> bool:
     """Return ``value`` if it is a ``bool``: a text such as ``"none"`` would count as true."""
-    rule, remedy = "be True or False", f"Pass {argument}=True, for example."
-    if not isinstance(value, bool | np.bool_):
-        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    remedy = f"Pass {argument}=True, for example."
+    require_type(isinstance(value, bool | np.bool_), argument, value, "be True or False", remedy)
     return bool(value)
 
 
@@ -113,15 +107,13 @@ def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
     """Return ``value`` if it is one of ``choices``."""
     names = list(choices)
     rule, remedy = "be one of " + ", ".join(map(repr, names)), f"Pass {argument}={names[0]!r}."
-    if not isinstance(value, str) or value not in names:
-        fail(argument, rule, repr(value), remedy)
+    require(isinstance(value, str) and value in names, argument, rule, repr(value), remedy)
     return str(value)
 
 
 def check_callable(argument: str, value: Any, remedy: str) -> None:
     """Raise unless ``value`` can be called."""
-    if not callable(value):
-        fail(argument, "be callable", describe(value), remedy, error=ArgumentTypeError)
+    require_type(callable(value), argument, value, "be callable", remedy)
 
 
 def check_hashable(argument: str, value: Any) -> None:
@@ -137,17 +129,15 @@ def check_hashable(argument: str, value: Any) -> None:
 def check_text(argument: str, value: Any, *, example: str) -> str:
     """Return ``value`` if it is a ``str``; ``example`` is the one to suggest."""
     remedy = f"Pass {example!r}, for example."
-    good = isinstance(value, str)
-    require(good, argument, "be a text", describe(value), remedy, error=ArgumentTypeError)
+    require_type(isinstance(value, str), argument, value, "be a text", remedy)
     return str(value)
 
 
 def check_floating(argument: str, value: Any) -> jax.Array:
     """Return ``value`` as an array of a floating dtype; other dtypes are an error."""
     array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        remedy = f"Convert it with {argument}.astype(jnp.float32)."
-        fail(argument, "be floating", array, remedy, error=ArgumentTypeError)
+    remedy = f"Convert it with {argument}.astype(jnp.float32)."
+    require_type(is_floating(array), argument, array, "be floating", remedy)
     return array
 
 

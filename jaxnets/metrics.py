@@ -25,17 +25,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.checks import check_choice, check_integer
-from jaxnets.contracts.arrays import as_array, as_floating, at_least_float32, power_of_two
+from jaxnets.contracts.arrays import as_array, as_floating, power_of_two
 from jaxnets.contracts.calls import checked, optional
-from jaxnets.contracts.data import check_same_shape, is_label, is_probability, poisoned
-from jaxnets.contracts.decisions import (
-    check_decisions,
-    check_integer_labels,
-    class_labels,
+from jaxnets.contracts.data import (
+    check_integers,
+    check_same_shape,
     is_integer,
-    is_outcome,
+    is_label,
+    is_probability,
+    poisoned,
 )
+from jaxnets.contracts.decisions import check_decisions, class_labels, is_outcome
 from jaxnets.contracts.reduction import reduced, spread_weights
+from jaxnets.dtypes import at_least_float32
 from jaxnets.errors import fail, require
 from jaxnets.losses.regression import mae, mse, rmse
 
@@ -111,12 +113,12 @@ def accuracy(
     if (decided := class_labels(predictions, targets)) is not None:
         labels, valid = decided
         _check_at_most("top_k", top_k, predictions.shape[-1])
-        right, valid = _ranks(predictions, labels) < top_k, valid
+        right = _ranks(predictions, labels) < top_k
     else:
         _check_at_most("top_k", top_k, 1)
         right = (predictions > 0.5) == (targets > 0.5)
         valid = is_probability(predictions) & is_outcome(targets)
-    dtype = jnp.promote_types(predictions.dtype, jnp.float32)
+    dtype = at_least_float32(predictions.dtype)
     weights = spread_weights(weights, right.shape, dtype)
     return reduced(poisoned(right.astype(dtype), valid, weights), weights, "mean")
 
@@ -215,7 +217,9 @@ def r2(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     check_same_shape(predictions, targets)
     remedy, got = "Give them one with predictions.reshape((1,)).", str(predictions.shape)
     require(predictions.shape, "predictions", "have a batch axis", got, remedy)
-    predictions, targets = at_least_float32(predictions), at_least_float32(targets)
+    predictions, targets = (
+        array.astype(at_least_float32(array.dtype)) for array in (predictions, targets)
+    )
     centred = targets - targets.mean(0, keepdims=True)
     scale = power_of_two(jnp.abs(centred).max(0, keepdims=True, initial=0))
     residual = jnp.square((targets - predictions) / scale).sum(0)
@@ -231,8 +235,11 @@ def _confusion(predictions: Any, targets: Any, classes: int | None) -> tuple[jax
     predictions = jnp.asarray(as_array("predictions", predictions))
     targets = jnp.asarray(as_array("targets", targets))
     if is_integer(predictions):
-        classes = _given(classes)
-        check_integer_labels(predictions, targets)
+        if classes is None:
+            remedy = "Pass classes=10, for example."
+            fail("classes", "be given with integer predictions", None, remedy)
+        check_same_shape(predictions, targets)
+        check_integers(targets)
         predicted, true = predictions, targets
         valid = is_label(predictions, classes) & is_label(targets, classes)
     elif (decided := class_labels(as_floating("predictions", predictions), targets)) is not None:
@@ -247,19 +254,13 @@ def _confusion(predictions: Any, targets: Any, classes: int | None) -> tuple[jax
     return matrix.at[rows, columns].add(valid.astype(jnp.int32)), valid
 
 
-def _given(classes: int | None) -> int:
-    """The number of classes, which predicted labels do not tell."""
-    if classes is None:
-        remedy = "Pass classes=10, for example."
-        fail("classes", "be given with integer predictions", None, remedy)
-    return classes
-
-
 def _agreed(given: int | None, found: int) -> int:
     """The number of classes that the predictions have, which ``given`` must not contradict."""
-    remedy = f"Pass classes={found} or leave it out."
-    agreed = given in (None, found)
-    require(agreed, "classes", f"be {found}, as the predictions have it", given, remedy)
+    rule, remedy = (
+        f"be {found}, as the predictions have it",
+        f"Pass classes={found} or leave it out.",
+    )
+    require(given in (None, found), "classes", rule, given, remedy)
     return found
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxnets.activations.contract import activation
 from jaxnets.activations.exact import exact_log_softmax, exact_softmax
 from jaxnets.checks import check_axis
-from jaxnets.contracts.arrays import as_floating, at_least_float32
+from jaxnets.contracts.arrays import as_floating
+from jaxnets.dtypes import at_least_float32
 
 __all__ = ["log_softmax", "softmax"]
 
@@ -80,5 +81,5 @@ def _log_softmax(x: jax.Array, *, axis: int) -> jax.Array:
 
 def _along(function: Callable[[jax.Array], jax.Array], x: jax.Array, axis: int) -> jax.Array:
     """A function of the last axis along another one, in float32 at least."""
-    last = jnp.moveaxis(at_least_float32(x), axis, -1)
+    last = jnp.moveaxis(x.astype(at_least_float32(x.dtype)), axis, -1)
     return jnp.moveaxis(function(last), -1, axis).astype(x.dtype)

@@ -7,8 +7,9 @@ from typing import Any, Protocol, cast
 import jax
 from jax.typing import ArrayLike
 
-from jaxnets.contracts.arrays import as_floating, at_least_float32
+from jaxnets.contracts.arrays import as_floating
 from jaxnets.contracts.calls import OptionCheck, boundary, compiled, in_type
+from jaxnets.dtypes import at_least_float32
 
 __all__ = ["ActivationFunction", "activation", "elementwise"]
 
@@ -43,7 +44,7 @@ def elementwise(**options: OptionCheck) -> Decorator:
         @functools.wraps(formula)
         def widened(x: Any, *args: Any, **given: Any) -> jax.Array:
             x = as_floating("x", x)
-            wide = at_least_float32(x)
+            wide = x.astype(at_least_float32(x.dtype))
             given = {name: in_type(value, wide.dtype) for name, value in given.items()}
             return formula(wide, *args, **given).astype(x.dtype)
 

@@ -1,4 +1,4 @@
-"""Arrays as arguments: conversion in the library's words, the type of arithmetic, axes."""
+"""Arrays as arguments: conversion in the library's words, axes."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ __all__ = [
     "absolute",
     "as_array",
     "as_floating",
-    "at_least_float32",
     "leading_axes",
     "power_of_two",
     "trailing_axes",
@@ -48,19 +47,14 @@ def as_floating(argument: str, value: Any) -> jax.Array:
     return check_floating(argument, as_array(argument, value))
 
 
-def at_least_float32(array: jax.Array) -> jax.Array:
-    """``array`` in the type of the arithmetic: float32, or its own if that is wider."""
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
-
-
 def leading_axes(array: Any, ndim: int) -> Any:
     """``array`` with its axes first among ``ndim``: one value per example, say."""
     return array.reshape(array.shape + (1,) * (ndim - array.ndim))
 
 
-def trailing_axes(array: Any, ndim: int) -> Any:
+def trailing_axes(array: Any, ndim: int) -> jax.Array:
     """``array`` with its axes last among ``ndim``: one value per feature, say."""
-    return array.reshape((1,) * (ndim - array.ndim) + array.shape)
+    return jnp.reshape(array, (1,) * (ndim - array.ndim) + array.shape)
 
 
 def absolute(x: jax.Array) -> jax.Array:

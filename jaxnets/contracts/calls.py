@@ -8,8 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 import numpy as np
 
+from jaxnets.checks import require_type
 from jaxnets.contracts.arrays import as_array
-from jaxnets.errors import ArgumentTypeError, concrete, fail, named, require
+from jaxnets.errors import ArgumentTypeError, concrete, named, require
 
 __all__ = [
     "DataCheck",
@@ -28,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 OptionCheck = Callable[[str, Any], Any]
-"""``check(argument, value) -> value``, such as those in `jaxnets.errors`."""
+"""``check(argument, value) -> value``, such as those in `jaxnets.checks`."""
 
 DataCheck = Callable[[Any, Any, dict[str, Any]], None]
 """``check(predictions, targets, options)`` reads concrete data and may raise."""
@@ -49,9 +50,7 @@ def boundary(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        name = function.__name__
-
-        @named(name)
+        @named(function.__name__)
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
@@ -59,7 +58,7 @@ def boundary(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             except ArgumentTypeError:
                 raise
             except TypeError:
-                check_call(name, inspect.signature(call), args, kwargs, remedy)
+                _check_call(call, args, kwargs, remedy)
                 raise
 
         return call
@@ -67,18 +66,13 @@ def boundary(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def check_call(
-    name: str,
-    signature: inspect.Signature,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    remedy: str,
-) -> None:
-    """Raise unless the arguments fit the signature."""
+def _check_call(function: Callable[..., Any], args: Any, kwargs: Any, remedy: str) -> None:
+    """Raise unless the arguments fit the signature of a function."""
+    signature = inspect.signature(function)
     try:
         given = signature.bind_partial(*args, **kwargs).arguments
     except TypeError as error:
-        raise TypeError(f"{name}() {error}") from None
+        raise TypeError(f"{function.__name__}() {error}") from None
     for argument, parameter in signature.parameters.items():
         there = argument in given or parameter.default is not inspect.Parameter.empty
         require(there, argument, "be given", "nothing", remedy, error=ArgumentTypeError)
@@ -122,7 +116,6 @@ def compiled(
 
 def checked(
     options: Mapping[str, OptionCheck],
-    *,
     check: DataCheck | None = None,
     reads: bool = False,
     better: str | None = None,
@@ -140,42 +133,42 @@ def checked(
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
-        name, signature = function.__name__, inspect.signature(function)
-        prepare = compiled(function, options)
+        prepare, read = compiled(function, options), _reader(function, check)
 
         @boundary(MISSING)
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> R:
             program, arrays, given = prepare(args, kwargs)
             result: R = program(*arrays, **given)
-            if reads and check is not None:
-                _read(check, signature, arrays, given)
+            if reads:
+                read(arrays, given)
             return result
 
-        @named(name)
-        def check_all(predictions: Any, targets: Any, **kwargs: Any) -> None:
-            check_call(name, signature, (predictions, targets), kwargs, MISSING)
-            program, arrays, given = prepare((predictions, targets), kwargs)
+        @boundary(MISSING)
+        @functools.wraps(function)
+        def check_all(*args: Any, **kwargs: Any) -> None:
+            program, arrays, given = prepare(args, kwargs)
             program.eval_shape(*arrays, **given)
-            if check is not None:
-                _read(check, signature, arrays, given)
+            read(arrays, given)
 
-        call.check_values = check_all  # type: ignore[attr-defined]
-        call.reads_values = check is not None  # type: ignore[attr-defined]
-        call.better = better  # type: ignore[attr-defined]
+        vars(call).update(check_values=check_all, reads_values=check is not None, better=better)
         return call
 
     return decorate
 
 
-def _read(
-    check: DataCheck, signature: inspect.Signature, arrays: list[Any], given: dict[str, Any]
-) -> None:
-    """Check the data with every option, defaults included."""
-    bound = signature.bind(*arrays, **given)
-    bound.apply_defaults()
-    predictions, targets = bound.args
-    check(predictions, targets, bound.kwargs)
+def _reader(function: Callable[..., Any], check: DataCheck | None) -> Callable[[Any, Any], None]:
+    """The check of the data with every option, defaults included; nothing if there is none."""
+    signature = inspect.signature(function)
+
+    def read(arrays: Any, given: Any) -> None:
+        if check is not None:
+            bound = signature.bind(*arrays, **given)
+            bound.apply_defaults()
+            predictions, targets = bound.args
+            check(predictions, targets, bound.kwargs)
+
+    return read
 
 
 def check_values(function: Callable[..., Any], predictions: Any, targets: Any) -> None:
@@ -227,8 +220,7 @@ def in_type(value: Any, dtype: Any) -> Any:
 
 
 def _checked_option(check: OptionCheck, name: str, value: Any) -> Any:
-    if isinstance(value, jax.Array | np.ndarray) and value.shape == () and concrete(value):
-        rule = "be a plain Python value: it shapes the compiled program"
-        remedy = f"Pass {name}=array.item(), outside jit."
-        fail(name, rule, value, remedy, error=ArgumentTypeError)
+    number = isinstance(value, jax.Array | np.ndarray) and value.shape == () and concrete(value)
+    rule = "be a plain Python value: it shapes the compiled program"
+    require_type(not number, name, value, rule, f"Pass {name}=array.item(), outside jit.")
     return check(name, value)

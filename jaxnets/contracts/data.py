@@ -6,29 +6,34 @@ comes of it.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.checks import require_type
 from jaxnets.contracts.arrays import leading_axes
-from jaxnets.errors import ArgumentTypeError, concrete, fail, require
+from jaxnets.errors import concrete, fail, require
 
 __all__ = [
+    "LOG_PROBABILITIES",
+    "Domain",
     "check_class_targets",
     "check_classes",
     "check_distributions",
     "check_each",
-    "check_labels",
-    "check_log_probabilities",
+    "check_integers",
     "check_logits",
-    "check_probabilities",
     "check_same_shape",
+    "is_integer",
     "is_label",
     "is_log_probability",
     "is_probability",
+    "labels_in",
     "poisoned",
+    "probabilities",
+    "sums_to_one",
 ]
 
 LOG_PROBABILITY_SLACK = 1e-2
@@ -52,6 +57,16 @@ def is_label(labels: Any, classes: int) -> Any:
     """Whether each integer is in [0, classes)."""
     largest = min(classes - 1, int(np.iinfo(labels.dtype).max))  # fits into the type of the labels
     return (labels >= 0) & (labels <= largest)
+
+
+def sums_to_one(values: np.ndarray) -> Any:
+    """Whether each row of an array in NumPy can be a distribution."""
+    return np.abs(values.astype(np.float64).sum(-1) - 1) <= SUM_SLACK
+
+
+def is_integer(array: Any) -> bool:
+    """Whether an array holds integers."""
+    return bool(jnp.issubdtype(array.dtype, jnp.integer))
 
 
 def poisoned(targets: jax.Array, good: jax.Array, weights: jax.Array | None) -> jax.Array:
@@ -81,6 +96,12 @@ def check_same_shape(predictions: jax.Array, targets: jax.Array) -> None:
     require(shape == targets.shape, "targets", rule, str(targets.shape), remedy)
 
 
+def check_integers(targets: Any) -> None:
+    """Raise unless targets have the type of class labels."""
+    remedy = "Convert class labels with targets.astype(jnp.int32)."
+    require_type(is_integer(targets), "targets", targets, "be integer labels", remedy)
+
+
 def check_classes(predictions: Any) -> None:
     """Raise unless the last axis of predictions can be that of the classes.
 
@@ -108,70 +129,62 @@ def check_class_targets(predictions: Any, targets: Any) -> bool:
     if targets.shape == (*shape[:-1], 1):
         remedy = f"Reshape them with targets.reshape({shape[:-1]})."
     require(targets.shape == shape[:-1], "targets", rule, str(targets.shape), remedy)
-    remedy, whole = "Convert class labels with targets.astype(jnp.int32).", jnp.integer
-    integer = jnp.issubdtype(targets.dtype, whole)
-    require(integer, "targets", "be integer labels", targets, remedy, error=ArgumentTypeError)
+    check_integers(targets)
     return True
 
 
-def check_each(
-    argument: str,
-    array: Any,
-    good: Callable[[np.ndarray], Any],
-    rule: str,
-    remedy: str,
-    *,
-    weights: Any = None,
-    got: str = "{value!s} at index {index}",
-) -> None:
-    """Raise at the first concrete value that is not ``good``, except in examples of weight 0.
+class Domain(NamedTuple):
+    """What the values of an array may be.
 
-    Args:
-      argument: The name of the argument.
-      array: Its values; shapes and traced arrays are let through.
-      good: Maps them to booleans, of the same shape or of its leading axes.
+    Attributes:
+      good: Maps values to booleans, of the same shape or of its leading axes.
       rule: What they must be.
-      remedy: What to do.
-      weights: Those of the examples, or None.
-      got: What is said of the first bad value.
+      remedy: What to do about others.
+    """
+
+    good: Callable[[Any], Any]
+    rule: str
+    remedy: str
+
+
+def probabilities(remedy: str) -> Domain:
+    """Probabilities, and what to do about other values."""
+    return Domain(is_probability, "be probabilities in [0, 1]", remedy)
+
+
+LOG_PROBABILITIES = Domain(
+    is_log_probability, "be log-probabilities, at most 0", "Apply jn.log_softmax to logits."
+)
+
+DISTRIBUTIONS = Domain(
+    sums_to_one,
+    "be distributions, which sum to 1 over the classes",
+    "Divide each by its sum; leave an example out with a weight of 0.",
+)
+
+
+def check_each(argument: str, array: Any, domain: Domain, weights: Any = None) -> None:
+    """Raise at the first concrete value that is not good, except in examples of weight 0.
+
+    Shapes and traced arrays are let through.
     """
     if isinstance(array, jax.ShapeDtypeStruct) or not (concrete(array) and concrete(weights)):
         return
     values = np.asarray(array)
-    bad = ~np.asarray(good(values))
+    bad = ~np.asarray(domain.good(values))
     if weights is not None:
         counted = np.asarray(weights) != 0
         shared = counted.shape[: bad.ndim]
         bad &= leading_axes(counted.reshape(shared), bad.ndim)
     if bad.any():
         index = tuple(np.argwhere(bad)[0].tolist())
-        fail(argument, rule, got.format(value=values[index], index=index), remedy)
-
-
-def check_probabilities(argument: str, array: Any, remedy: str, weights: Any) -> None:
-    """Raise at the first concrete probability outside [0, 1]."""
-    rule = "be probabilities in [0, 1]"
-    check_each(argument, array, is_probability, rule, remedy, weights=weights)
+        fail(argument, domain.rule, f"{values[index]!s} at index {index}", domain.remedy)
 
 
 def check_distributions(array: Any, remedy: str, weights: Any) -> None:
     """Raise at the first concrete target that is no distribution over the last axis."""
-    check_probabilities("targets", array, remedy, weights)
-    check_each(
-        "targets",
-        array,
-        _sums_to_one,
-        "be distributions, which sum to 1 over the classes",
-        "Divide each by its sum; leave an example out with a weight of 0.",
-        weights=weights,
-        got="{value} at index {index}",
-    )
-
-
-def check_log_probabilities(predictions: Any, weights: Any) -> None:
-    """Raise at the first concrete value that cannot be the logarithm of a probability."""
-    rule, remedy = "be log-probabilities, at most 0", "Apply jn.log_softmax to logits."
-    check_each("predictions", predictions, is_log_probability, rule, remedy, weights=weights)
+    check_each("targets", array, probabilities(remedy), weights)
+    check_each("targets", array, DISTRIBUTIONS, weights)
 
 
 def check_logits(predictions: Any, weights: Any) -> None:
@@ -179,7 +192,7 @@ def check_logits(predictions: Any, weights: Any) -> None:
     if isinstance(predictions, jax.ShapeDtypeStruct) or not concrete(predictions):
         return
     values = np.asarray(predictions)
-    rows = _sums_to_one(values) & is_probability(values).all(-1)
+    rows = sums_to_one(values) & is_probability(values).all(-1)
     if concrete(weights) and weights is not None:
         rows = rows | (np.asarray(weights) == 0)
     if rows.size and rows.all():
@@ -187,25 +200,11 @@ def check_logits(predictions: Any, weights: Any) -> None:
         fail("predictions", "be logits", "probabilities that sum to 1 in each example", remedy)
 
 
-def check_labels(
-    argument: str,
-    labels: Any,
-    classes: int,
-    *,
-    ignore_index: int | None = None,
-    weights: Any = None,
-) -> None:
-    """Raise at the first concrete class label outside [0, classes)."""
+def labels_in(classes: int, ignore_index: int | None = None) -> Domain:
+    """Class labels in [0, classes), and the one to ignore."""
     ignored = "" if ignore_index is None else f", or ignore_index {ignore_index}"
-    check_each(
-        argument,
-        labels,
+    return Domain(
         lambda values: is_label(values, classes) | (values == ignore_index),
         f"be class labels in [0, {classes}){ignored}",
         "Labels count from 0: subtract 1 if yours count from 1, or give predictions more classes.",
-        weights=weights,
     )
-
-
-def _sums_to_one(values: np.ndarray) -> Any:
-    return np.abs(values.astype(np.float64).sum(-1) - 1) <= SUM_SLACK

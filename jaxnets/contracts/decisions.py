@@ -6,22 +6,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.contracts.data import (
+    Domain,
     check_class_targets,
     check_each,
-    check_labels,
-    check_probabilities,
     check_same_shape,
+    is_integer,
     is_label,
+    labels_in,
+    probabilities,
 )
-from jaxnets.errors import ArgumentTypeError, require
 
-__all__ = [
-    "check_decisions",
-    "check_integer_labels",
-    "class_labels",
-    "is_integer",
-    "is_outcome",
-]
+__all__ = ["check_decisions", "class_labels", "is_outcome"]
 
 
 def is_outcome(targets: Any) -> Any:
@@ -29,9 +24,21 @@ def is_outcome(targets: Any) -> Any:
     return (targets == 0) | (targets == 1)
 
 
-def is_integer(array: Any) -> bool:
-    """Whether an array holds integers."""
-    return bool(jnp.issubdtype(array.dtype, jnp.integer))
+def _one_hot(targets: Any) -> Any:
+    return is_outcome(targets).all(-1) & ((targets == 1).sum(-1) == 1)
+
+
+ONE_HOT = Domain(
+    _one_hot,
+    "be one-hot, a single 1 in each example",
+    "Compare independent outcomes one by one, both sides with .reshape(-1).",
+)
+
+PROBABILITIES = probabilities("Apply jn.sigmoid to logits.")
+
+OUTCOMES = Domain(
+    is_outcome, "be 0 or 1", "Give class labels one axis fewer than the scores of their classes."
+)
 
 
 def _has_class_axis(predictions: Any) -> bool:
@@ -51,31 +58,17 @@ def class_labels(predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array,
     return targets, is_label(targets, predictions.shape[-1]) & scored
 
 
-def check_integer_labels(predictions: jax.Array, targets: jax.Array) -> None:
-    """Raise unless targets are labels that predicted labels can be compared with."""
-    check_same_shape(predictions, targets)
-    remedy, whole = "Convert class labels with targets.astype(jnp.int32).", is_integer(targets)
-    require(whole, "targets", "be integer labels", targets, remedy, error=ArgumentTypeError)
-
-
 def check_decisions(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
     """Read concrete data; their shapes are known to fit."""
     weights = options.get("weights")
     if is_integer(predictions):
-        check_labels("predictions", predictions, options["classes"], weights=weights)
-        check_labels("targets", targets, options["classes"], weights=weights)
+        labels = labels_in(options["classes"])
+        check_each("predictions", predictions, labels, weights)
+        check_each("targets", targets, labels, weights)
     elif targets.ndim < len(predictions.shape):
-        check_labels("targets", targets, predictions.shape[-1], weights=weights)
+        check_each("targets", targets, labels_in(predictions.shape[-1]), weights)
     elif _has_class_axis(predictions):
-        rule, got = "be one-hot, a single 1 in each example", "{value} at index {index}"
-        remedy = "Compare independent outcomes one by one, both sides with .reshape(-1)."
-        check_each("targets", targets, _one_hot, rule, remedy, weights=weights, got=got)
+        check_each("targets", targets, ONE_HOT, weights)
     else:
-        remedy = "Apply jn.sigmoid to logits."
-        check_probabilities("predictions", predictions, remedy, weights)
-        remedy = "Give class labels one axis fewer than the scores of their classes."
-        check_each("targets", targets, is_outcome, "be 0 or 1", remedy, weights=weights)
-
-
-def _one_hot(targets: Any) -> Any:
-    return is_outcome(targets).all(-1) & ((targets == 1).sum(-1) == 1)
+        check_each("predictions", predictions, PROBABILITIES, weights)
+        check_each("targets", targets, OUTCOMES, weights)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxnets.checks import check_fraction, check_nonnegative
 from jaxnets.contracts.arrays import trailing_axes
 from jaxnets.contracts.calls import optional
-from jaxnets.contracts.data import check_each, check_probabilities, is_probability
+from jaxnets.contracts.data import Domain, probabilities
 from jaxnets.errors import require
 from jaxnets.losses.contract import elementwise_loss
 
@@ -20,38 +20,16 @@ LEAST_VARIANCE = float(np.float32(1e-12))
 """The clamp of p (1 - p); PyTorch holds it in a float32, which shows in float64."""
 
 
-def _valid_targets(predictions: jax.Array, targets: jax.Array) -> jax.Array:
-    valid: jax.Array = is_probability(targets)
-    return valid
+PROBABILITIES = probabilities("Apply jn.sigmoid to logits, or use bce_with_logits.")
+
+TARGETS = probabilities("Give 0 and 1, or a number between for soft targets.")
+
+SIGNS = Domain(
+    lambda targets: abs(targets) == 1, "be -1 or 1", "Turn 0 and 1 into them with 2 * targets - 1."
+)
 
 
-def _valid_both(predictions: jax.Array, targets: jax.Array) -> jax.Array:
-    valid: jax.Array = is_probability(predictions) & is_probability(targets)
-    return valid
-
-
-def _valid_signs(predictions: Any, targets: Any) -> Any:
-    return abs(targets) == 1
-
-
-def _check_targets(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    remedy = "Give 0 and 1, or a number between for soft targets."
-    check_probabilities("targets", targets, remedy, options["weights"])
-
-
-def _check_both(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    remedy = "Apply jn.sigmoid to logits, or use bce_with_logits."
-    check_probabilities("predictions", predictions, remedy, options["weights"])
-    _check_targets(predictions, targets, options)
-
-
-def _check_signs(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    remedy = "Turn 0 and 1 into them with 2 * targets - 1."
-    good = functools.partial(_valid_signs, None)
-    check_each("targets", targets, good, "be -1 or 1", remedy, weights=options["weights"])
-
-
-@elementwise_loss(valid=_valid_both, check=_check_both)
+@elementwise_loss(predictions=PROBABILITIES, targets=TARGETS)
 def bce(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     r"""Binary cross-entropy of probabilities.
 
@@ -98,7 +76,7 @@ def _clamped_logs(p: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.maximum(jnp.log(p), -100), jnp.maximum(jnp.log1p(-p), -100)
 
 
-@elementwise_loss(valid=_valid_targets, check=_check_targets)
+@elementwise_loss(targets=TARGETS)
 def bce_with_logits(
     predictions: jax.Array, targets: jax.Array, *, pos_weight: jax.Array | float | None = None
 ) -> jax.Array:
@@ -134,13 +112,11 @@ def _positive_factor(pos_weight: Any, logits: jax.Array) -> jax.Array:
     rule = f"be one number or have the shape of the last axis, {last}"
     remedy = "Pass one factor for all, such as pos_weight=2.0."
     require(factor.shape in ((), last), "pos_weight", rule, str(factor.shape), remedy)
-    expanded: jax.Array = trailing_axes(factor, logits.ndim)
-    return expanded
+    return trailing_axes(factor, logits.ndim)
 
 
 @elementwise_loss(
-    valid=_valid_targets,
-    check=_check_targets,
+    targets=TARGETS,
     gamma=functools.partial(check_nonnegative, example=2.0),
     alpha=optional(check_fraction),
 )
@@ -195,7 +171,7 @@ def _power_of_miss(x: jax.Array, y: jax.Array, gamma: Any) -> jax.Array:
     return jnp.where(tail, jnp.exp(-gamma * jnp.abs(x)), power)
 
 
-@elementwise_loss(valid=_valid_signs, check=_check_signs)
+@elementwise_loss(targets=SIGNS)
 def hinge(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     r"""Hinge loss of the support vector machine, for targets of -1 and 1.
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol, cast
 import jax
 from jax.typing import ArrayLike
 
-from jaxnets.contracts.arrays import as_floating, at_least_float32
+from jaxnets.contracts.arrays import as_floating
 from jaxnets.contracts.calls import DataCheck, OptionCheck, check_values, checked, in_type
-from jaxnets.contracts.data import check_same_shape, poisoned
+from jaxnets.contracts.data import Domain, check_each, check_same_shape, poisoned
 from jaxnets.contracts.reduction import check_reduction, reduced, spread_weights, where_it_counts
+from jaxnets.dtypes import at_least_float32
 
 __all__ = [
     "LossFunction",
@@ -20,16 +21,6 @@ __all__ = [
     "loss_function",
     "prepared",
 ]
-
-TAIL = {
-    "weights": inspect.Parameter(
-        "weights", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=jax.Array | None
-    ),
-    "reduction": inspect.Parameter(
-        "reduction", inspect.Parameter.KEYWORD_ONLY, default="mean", annotation=str
-    ),
-}
-"""The options that every loss has."""
 
 
 class LossFunction(Protocol):
@@ -56,16 +47,13 @@ Decorator = Callable[[Callable[..., jax.Array]], LossFunction]
 
 
 def elementwise_loss(
-    *,
-    valid: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
-    check: DataCheck | None = None,
-    **options: OptionCheck,
+    *, predictions: Domain | None = None, targets: Domain | None = None, **options: OptionCheck
 ) -> Decorator:
     """Make ``formula(predictions, targets, ...)``, one value per element, a loss.
 
     Args:
-      valid: Whether predictions and targets mean something; the value of others is NaN.
-      check: Says in an error what `valid` says in NaN.
+      predictions: What they may be; the value of others is NaN, and an error of ``check_values``.
+      targets: Likewise.
       **options: The check of each option that is a plain value.
 
     Example:
@@ -75,18 +63,23 @@ def elementwise_loss(
       >>> float(quartic(jnp.array([1.0, 2.0]), jnp.array([1.0, 0.0])))
       8.0
     """
+    domains = predictions, targets
+
+    def check(x: Any, y: Any, given: dict[str, Any]) -> None:
+        for name, array, domain in zip(("predictions", "targets"), (x, y), domains, strict=True):
+            if domain is not None:
+                check_each(name, array, domain, given["weights"])
 
     def decorate(formula: Callable[..., jax.Array]) -> LossFunction:
         @functools.wraps(formula)
-        def loss(
-            predictions: jax.Array, targets: Any, *, weights: Any, reduction: str, **given: Any
-        ) -> jax.Array:
-            predictions, targets, weights = prepared(predictions, targets, weights)
-            if valid is not None:
-                targets = poisoned(targets, valid(predictions, targets), weights)
-            return reduced(formula(predictions, targets, **given), weights, reduction)
+        def loss(x: jax.Array, y: Any, *, weights: Any, reduction: str, **given: Any) -> jax.Array:
+            x, y, weights = prepared(x, y, weights)
+            for array, domain in zip((x, y), domains, strict=True):
+                if domain is not None:
+                    y = poisoned(y, domain.good(array), weights)
+            return reduced(formula(x, y, **given), weights, reduction)
 
-        return loss_function(check=check, **options)(loss)
+        return loss_function(check=check if any(domains) else None, **options)(loss)
 
     return decorate
 
@@ -128,7 +121,7 @@ def loss_function(*, check: DataCheck | None = None, **options: OptionCheck) -> 
             **given: Any,
         ) -> jax.Array:
             predictions = as_floating("predictions", predictions)
-            wide = at_least_float32(predictions)
+            wide = predictions.astype(at_least_float32(predictions.dtype))
             given = {name: in_type(value, wide.dtype) for name, value in given.items()}
             result = function(wide, targets, weights=weights, reduction=reduction, **given)
             return result.astype(predictions.dtype)
@@ -140,8 +133,12 @@ def loss_function(*, check: DataCheck | None = None, **options: OptionCheck) -> 
     return decorate
 
 
+def _tail(*, weights: jax.Array | None = None, reduction: str = "mean") -> None:
+    """The options that every loss has."""
+
+
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     """The signature of a formula, with the options that every loss has at its end."""
-    own = inspect.signature(function).parameters.values()
-    kept = [parameter for parameter in own if parameter.name not in TAIL]
-    return inspect.Signature([*kept, *TAIL.values()], return_annotation=jax.Array)
+    own, tail = (dict(inspect.signature(each).parameters) for each in (function, _tail))
+    kept = [parameter for name, parameter in own.items() if name not in tail]
+    return inspect.Signature([*kept, *tail.values()], return_annotation=jax.Array)

@@ -4,6 +4,7 @@ Classes are the last axis, ``[..., classes]``; PyTorch has them on axis 1. The v
 weights, have the shape ``[...]``: one per example.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,23 +12,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.activations.exact import exact_log_softmax
-from jaxnets.checks import check_fraction
+from jaxnets.checks import check_fraction, require_type
 from jaxnets.contracts.arrays import as_array, as_floating, trailing_axes
+from jaxnets.contracts.calls import DataCheck
 from jaxnets.contracts.data import (
+    LOG_PROBABILITIES,
     check_class_targets,
     check_classes,
     check_distributions,
-    check_labels,
-    check_log_probabilities,
+    check_each,
     check_logits,
     check_same_shape,
     is_label,
     is_log_probability,
     is_probability,
+    labels_in,
     poisoned,
 )
 from jaxnets.contracts.reduction import reduced, spread_weights, where_it_counts
-from jaxnets.errors import ArgumentTypeError, concrete, fail, require
+from jaxnets.errors import concrete, fail, require
 from jaxnets.losses.contract import loss_function
 
 __all__ = ["cross_entropy", "kl_divergence", "nll"]
@@ -39,40 +42,35 @@ Values = tuple[jax.Array, jax.Array | None]
 """One value per example, and what each counts in the mean."""
 
 
-def _check_targets(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    weights = options["weights"]
-    if targets.ndim < len(predictions.shape):
-        classes, ignored = predictions.shape[-1], options["ignore_index"]
-        check_labels("targets", targets, classes, ignore_index=ignored, weights=weights)
-    else:
-        remedy = "Give probabilities over the classes, such as jax.nn.one_hot makes."
-        check_distributions(targets, remedy, weights)
+def _check_log_probabilities(predictions: Any, weights: Any) -> None:
+    check_each("predictions", predictions, LOG_PROBABILITIES, weights)
 
 
-def _check_cross_entropy(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    check_logits(predictions, options["weights"])
-    _check_targets(predictions, targets, options)
+def _data_check(
+    of_predictions: Callable[[Any, Any], None],
+    remedy: str = "Give probabilities over the classes, such as jax.nn.one_hot makes.",
+) -> DataCheck:
+    """A check of the predictions, then of targets that are labels or probabilities."""
 
+    def check(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
+        weights = options["weights"]
+        of_predictions(predictions, weights)
+        if targets.ndim < len(predictions.shape):
+            labels = labels_in(predictions.shape[-1], options["ignore_index"])
+            check_each("targets", targets, labels, weights)
+        else:
+            check_distributions(targets, remedy, weights)
 
-def _check_nll(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    check_log_probabilities(predictions, options["weights"])
-    _check_targets(predictions, targets, options)
-
-
-def _check_kl(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
-    check_log_probabilities(predictions, options["weights"])
-    remedy = "Apply jn.softmax to logits, or jnp.exp to log-probabilities."
-    check_distributions(targets, remedy, options["weights"])
+    return check
 
 
 def _check_ignored(argument: str, value: Any) -> int:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    remedy = f"Pass {argument}={IGNORED}."
-    require(whole, argument, "be a whole number", value, remedy, error=ArgumentTypeError)
+    require_type(whole, argument, value, "be a whole number", f"Pass {argument}={IGNORED}.")
     return int(value)
 
 
-@loss_function(check=_check_nll, ignore_index=_check_ignored)
+@loss_function(check=_data_check(_check_log_probabilities), ignore_index=_check_ignored)
 def nll(
     predictions: jax.Array,
     targets: jax.Array,
@@ -106,13 +104,13 @@ def nll(
     log_p, targets, factors, weights = _class_arguments(
         predictions, targets, class_weights, ignore_index, weights
     )
-    log_p = _poisoned_above_zero(log_p, weights)
+    log_p = poisoned(log_p, is_log_probability(log_p), weights)
     values, counts = _values(log_p, targets, factors, weights)
     return reduced(values, weights, reduction, counts=counts)
 
 
 @loss_function(
-    check=_check_cross_entropy, label_smoothing=check_fraction, ignore_index=_check_ignored
+    check=_data_check(check_logits), label_smoothing=check_fraction, ignore_index=_check_ignored
 )
 def cross_entropy(
     predictions: jax.Array,
@@ -166,7 +164,11 @@ def cross_entropy(
     return reduced(values, weights, reduction, counts=counts)
 
 
-@loss_function(check=_check_kl)
+@loss_function(
+    check=_data_check(
+        _check_log_probabilities, "Apply jn.softmax to logits, or jnp.exp to log-probabilities."
+    )
+)
 def kl_divergence(
     predictions: jax.Array,
     targets: jax.Array,
@@ -198,7 +200,8 @@ def kl_divergence(
     check_classes(predictions)
     check_same_shape(predictions, targets)
     weights = spread_weights(weights, predictions.shape[:-1], predictions.dtype)
-    log_p = _poisoned_above_zero(where_it_counts(predictions, weights), weights)
+    log_p = where_it_counts(predictions, weights)
+    log_p = poisoned(log_p, is_log_probability(log_p), weights)
     q = _distributions(targets, predictions.dtype, weights)
     log_q = jnp.log(jnp.where(q == 0, 1, q))
     return reduced((q * log_q).sum(-1) + _cost(q, log_p), weights, reduction)
@@ -224,11 +227,9 @@ def _class_factors(class_weights: Any, predictions: jax.Array) -> jax.Array:
     """The factor of each class with as many axes as the predictions."""
     shape = predictions.shape[-1:]
     factors = jnp.ones(shape) if class_weights is None else jnp.asarray(class_weights)
-    remedy = "Pass one factor for each class."
-    fits = factors.shape == shape
+    fits, remedy = factors.shape == shape, "Pass one factor for each class."
     require(fits, "class_weights", f"have shape {shape}", str(factors.shape), remedy)
-    expanded: jax.Array = trailing_axes(factors, predictions.ndim).astype(predictions.dtype)
-    return expanded
+    return trailing_axes(factors, predictions.ndim).astype(predictions.dtype)
 
 
 def _without_ignored(
@@ -270,11 +271,6 @@ def _distributions(targets: jax.Array, dtype: Any, weights: jax.Array | None) ->
     """Probabilities ``[..., classes]``; NaN for those outside [0, 1]."""
     truth = where_it_counts(targets.astype(dtype), weights)
     return poisoned(truth, is_probability(truth), weights)
-
-
-def _poisoned_above_zero(log_p: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """NaN for what is no log-probability: a softmax without its logarithm, or logits."""
-    return poisoned(log_p, is_log_probability(log_p), weights)
 
 
 def _cost(probabilities: jax.Array, log_p: jax.Array) -> jax.Array:

@@ -1,16 +1,4 @@
-"""Backpropagation through a multilayer perceptron, by hand.
-
-For the course's network l1 = X w1 + b1, a1 = f1(l1), l2 = a1 w2 + b2, a2 = f2(l2), L = loss(a2):
-
-  d_a2 = dL/da2                                  (the loss)
-  d_l2 = d_a2 f2'(l2)                            (the activation)
-  d_w2 = a1^T d_l2,   d_b2 = sum of d_l2         (the dense layer's parameters)
-  d_a1 = d_l2 w2^T                               (its input: the layer below)
-  d_l1 = d_a1 f1'(l1)
-  d_w1 = X^T d_l1,    d_b1 = sum of d_l1
-
-and so on for any depth. There is no automatic differentiation in this.
-"""
+"""Backpropagation through a multilayer perceptron, by hand, without automatic differentiation."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,9 +6,9 @@ from typing import Any
 
 from jaxnets import activations as library_activations
 from jaxnets import losses as library_losses
-from jaxnets.errors import fail, named
+from jaxnets.errors import named, require
 from jaxnets.parity.formulas import ACTIVATIONS, LAYERS, LOSSES
-from jaxnets.parity.formulas.combinators import elementwise
+from jaxnets.parity.formulas.combinators import elementwise, sequential
 from jaxnets.parity.formulas.formula import Formula
 from jaxnets.parity.formulas.layers import dense
 
@@ -28,8 +16,7 @@ __all__ = ["value_and_grad"]
 
 UNITS: dict[str, Formula] = {
     **{name: elementwise(formula) for name, formula in ACTIVATIONS.items()},
-    "log_softmax": LAYERS["log_softmax"],
-    "softmax": LAYERS["softmax"],
+    **{name: LAYERS[name] for name in ("log_softmax", "softmax")},
 }
 """Every activation as a layer without parameters."""
 
@@ -96,50 +83,31 @@ def value_and_grad(
       Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
       1986.
     """
-    names = _dense_names(params, activations)
-    units = [formula_of("activation", f, UNITS, library_activations) for f in activations]
-    steps_back = []
-    a = x
-    for name, unit in zip(names, units, strict=True):
-        l1, dense_back = dense(params[name], a)
-        a, unit_back = unit({}, l1)
-        steps_back.append((name, dense_back, unit_back))
-
-    value, d_a = formula_of("loss", loss, LOSSES, library_losses)(a, y)
-    gradient = {}
-    for name, dense_back, unit_back in reversed(steps_back):
-        _, d_l1 = unit_back(d_a)
-        gradient[name], d_a = dense_back(d_l1)
-    return value, {name: gradient[name] for name in params}
+    _check_params(params, len(activations))
+    units = [_formula_of("activation", f, UNITS, library_activations) for f in activations]
+    network = sequential(*(layer for unit in units for layer in (dense, unit)))
+    a, backward = network(params, x)
+    value, d_a = _formula_of("loss", loss, LOSSES, library_losses)(a, y)
+    gradient, _ = backward(d_a)
+    return value, gradient
 
 
-def formula_of(kind: str, function: Any, formulas: dict[str, Formula], library: Any) -> Formula:
-    """The hand formula of a function of the library.
-
-    Args:
-      kind: ``"activation"`` or ``"loss"``, for the error.
-      function: The function, its name, or a ``functools.partial`` of it.
-      formulas: The formulas by name.
-      library: The module that the function is of.
-    """
+def _formula_of(kind: str, function: Any, formulas: dict[str, Formula], library: Any) -> Formula:
+    """The hand formula of a function of that module, of its name or of a partial of it."""
     if isinstance(function, partial):
-        inner = formula_of(kind, function.func, formulas, library)
+        inner = _formula_of(kind, function.func, formulas, library)
         return partial(inner, **function.keywords)
     name = function if isinstance(function, str) else getattr(function, "__name__", "")
-    if name not in formulas or function not in (name, getattr(library, name)):
-        remedy = f"Pass {sorted(formulas)[0]!r}, for example."
-        fail(kind, f"be a {kind} of jaxnets, or its name", function, remedy)
+    ours = name in formulas and function in (name, getattr(library, name))
+    rule, remedy = f"be a {kind} of jaxnets, or its name", f"Pass {min(formulas)!r}, for example."
+    require(ours, kind, rule, function, remedy)
     return formulas[name]
 
 
-def _dense_names(params: Any, activations: Sequence[Any]) -> list[str]:
-    """The keys of the dense layers in the order of the network."""
-    names = [str(2 * i) for i in range(len(activations))]
-    if not names or set(names) != set(params) or not all("w" in params[name] for name in names):
-        fail(
-            "params",
-            f"be those of {len(activations)} dense layers, {names}, one for each activation",
-            f"the entries {sorted(params)}",
-            "Pass one activation per dense layer, jaxnets.identity for a linear one.",
-        )
-    return names
+def _check_params(params: Any, depth: int) -> None:
+    """Raise unless they are those of so many dense layers with an activation after each."""
+    names = [str(2 * i) for i in range(depth)]
+    fits = names and set(names) == set(params) and all("w" in params[name] for name in names)
+    rule = f"be those of {depth} dense layers, {names}, one for each activation"
+    remedy = "Pass one activation per dense layer, jaxnets.identity for a linear one."
+    require(fits, "params", rule, f"the entries {sorted(params)}", remedy)

@@ -4,18 +4,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.checks import check_callable
-from jaxnets.errors import ArgumentTypeError, describe, fail, public, require
-from jaxnets.parity.leaves import LeafError, leaves
+from jaxnets.checks import check_callable, require_type
+from jaxnets.dtypes import is_floating
+from jaxnets.errors import public, require
+from jaxnets.parity.leaves import Reference
 from jaxnets.parity.programs import precision
-from jaxnets.parity.reference import Reference
 from jaxnets.parity.references import references
 from jaxnets.parity.report import Report
+from jaxnets.paths import named_leaves
 
-__all__ = ["check", "compare", "errors_of", "evaluated"]
+__all__ = ["check", "compare", "evaluated"]
 
 
 @public
@@ -85,7 +85,7 @@ def compare(
 ) -> Report:
     """A formula as `check` takes it, against references that are already there."""
     errors = {
-        reference.column: errors_of(evaluated(by_hand, reference), reference)
+        reference.column: reference.errors(evaluated(by_hand, reference))
         for reference in references
     }
     return Report(name, kind, errors, compared)
@@ -93,33 +93,26 @@ def compare(
 
 def evaluated(by_hand: Callable[..., Any], reference: Reference) -> dict[str, Any]:
     """The leaves of a formula's value and gradient, at the inputs of a reference."""
-    with precision(reference.dtype):
+    with precision(np.float32 if reference.column == "float32" else np.float64):
         result = by_hand(*reference.inputs)
         rule, remedy = "return (value, backward)", "Return the two as a tuple."
         is_pair = isinstance(result, tuple) and len(result) == 2
-        require(is_pair, "by_hand", rule, result, remedy, error=ArgumentTypeError)
+        require_type(is_pair, "by_hand", result, rule, remedy)
         value, backward = result
         is_scalar = getattr(reference.cotangent, "shape", None) == ()
         rule += ", as the value is not a scalar"
         remedy = "Return backward(d_value) -> d_at, such as lambda d_value: d_value * slope."
         require(callable(backward) or is_scalar, "by_hand", rule, backward, remedy)
         gradient = backward(reference.cotangent) if callable(backward) else backward
-        return leaves(value=value, gradient=gradient)
-
-
-def errors_of(found: Mapping[str, Any], reference: Reference) -> tuple[LeafError, ...]:
-    """The leaves of a formula against those of a reference."""
-    paths = dict.fromkeys([*reference.leaves, *(found if reference.complete else ())])
-    return tuple(reference.error(path, found.get(path)) for path in paths)
+        return named_leaves({"value": value, "gradient": gradient})
 
 
 def _check_floating(argument: str, tree: Any) -> None:
+    rule = "be a floating array or a pytree of them"
+    remedy = "Convert it with np.asarray(..., np.float64)."
     for leaf in jax.tree.leaves(tree):
-        dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
-        if not jnp.issubdtype(dtype, jnp.floating):
-            rule = "be a floating array or a pytree of them"
-            remedy = "Convert it with np.asarray(..., np.float64)."
-            fail(argument, rule, describe(leaf), remedy, error=ArgumentTypeError)
+        typed = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+        require_type(is_floating(typed), argument, leaf, rule, remedy)
 
 
 def _check_kinks(kinks: Collection[str], at: Any) -> None:

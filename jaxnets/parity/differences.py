@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxnets.parity.leaves import leaves
+from jaxnets.parity.leaves import Reference
 from jaxnets.parity.programs import compiled
-from jaxnets.parity.reference import Reference
 from jaxnets.parity.report import TOLERANCES
+from jaxnets.paths import named_leaves
 
 __all__ = ["central_differences"]
 
@@ -35,45 +35,33 @@ BEND = float(np.sqrt(STEP))
 
 
 def central_differences(
-    fn: Callable[..., Any], value: Any, exact: Reference, kinks: Collection[str]
+    fn: Callable[..., Any], exact: Reference, kinks: Collection[str]
 ) -> Reference:
-    """The gradient from values of ``fn`` beside each element of ``at``.
-
-    Args:
-      fn: ``fn(at, *args) -> value``.
-      value: Its value at the inputs of ``exact``.
-      exact: The float64 reference.
-      kinks: Entries of ``at`` that may hold kinks.
-    """
+    """The gradient from values of ``fn`` beside each element of ``at`` of the float64 reference."""
     _, unflatten = ravel_pytree(exact.inputs[0])
-    flat = _estimated(fn, value, exact)
-    parts = [leaves(gradient=unflatten(jnp.asarray(part))) for part in flat]
-    judged = {
-        path: _judged(np.stack([part[path] for part in parts]), _within(path, kinks))
-        for path in parts[0]
-    }
-    return Reference(
-        "differences",
-        exact.inputs,
-        exact.cotangent,
-        leaves={path: slope for path, (slope, _, _) in judged.items()},
-        scales={
-            path: np.maximum(scale, exact.scales[path]) for path, (_, scale, _) in judged.items()
-        },
-        allowed={path: allowed for path, (_, _, allowed) in judged.items()},
-        complete=False,
-    )
+    parts = [
+        named_leaves({"gradient": unflatten(jnp.asarray(part))}) for part in _estimated(fn, exact)
+    ]
+    found, scales, allowed = {}, {}, {}
+    for path in parts[0]:
+        kinked = any(f"{path}/".startswith(f"gradient/{kink}/") for kink in kinks)
+        found[path], scale, allowed[path] = _judged(np.stack([p[path] for p in parts]), kinked)
+        scales[path] = np.maximum(scale, exact.scales[path])
+    given = exact.inputs, exact.cotangent
+    return Reference("differences", *given, found, scales, allowed, complete=False)
 
 
-def _estimated(fn: Callable[..., Any], value: Any, exact: Reference) -> tuple[np.ndarray, ...]:
+def _estimated(fn: Callable[..., Any], exact: Reference) -> tuple[np.ndarray, ...]:
     """The slope of each element of ``at``, its possible error, and the slopes up and down."""
     (at, *args), cotangent = exact.inputs, exact.cotangent
     start, unflatten = ravel_pytree(at)
     flat = np.asarray(start)
     steps = STEP * np.maximum(np.abs(flat), 1)
     moves = np.stack([steps, -steps, 2 * steps, -2 * steps, np.nan * steps])
-    sizes = jax.tree.unflatten(
-        jax.tree.structure(value), [exact.scales[path] for path in leaves(value=value)]
+    paths, structure = named_leaves({"value": cotangent}), jax.tree.structure(cotangent)
+    value, sizes = (
+        jax.tree.unflatten(structure, [arrays[path] for path in paths])
+        for arrays in (exact.leaves, exact.scales)
     )
     move = compiled(_rises(fn, unflatten))
     rises, rounding = map(np.asarray, move(flat, moves, args, cotangent, value, sizes))
@@ -123,9 +111,3 @@ def _judged(parts: np.ndarray, kinked: bool) -> tuple[np.ndarray, np.ndarray, np
     half, middle = np.where(one_sided, np.inf, half), np.where(one_sided, 0, middle)
     scale = np.where(one_sided, 1, np.where(kink, np.maximum(scale, half), scale))
     return np.where(kink, middle, slope), scale, np.where(kink, (1 + BEND) * half, 0)
-
-
-def _within(path: str, entries: Collection[str]) -> bool:
-    """True if a path such as ``gradient/kinks/w`` is within one of the entries of ``at``."""
-    _, _, inner = path.partition("/")
-    return inner.partition("/")[0] in entries

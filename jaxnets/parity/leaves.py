@@ -1,4 +1,4 @@
-"""The error of one array, a leaf of a value or of a gradient.
+"""The error of one array, a leaf of a value or of a gradient, and what it is compared with.
 
 Errors are measured in one way everywhere: for each element the absolute difference between the two
 sides, divided by the scale of that element; the largest stands for the whole leaf, so neither the
@@ -9,6 +9,7 @@ where that is less: there the rounding of terms that cancel shows.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from jaxnets.errors import describe
 from jaxnets.paths import named_leaves
 
-__all__ = ["FLOOR", "LeafError", "leaf_error", "leaves", "tree_errors"]
+__all__ = ["LeafError", "Reference", "leaf_error", "tree_errors"]
 
 FLOOR = 1e-3
 """The size that smaller leaves without a scale are measured against."""
@@ -43,22 +44,51 @@ class LeafError(NamedTuple):
     reference: Any
 
 
-def leaves(**trees: Any) -> dict[str, Any]:
-    """The leaves of pytrees by path; the path begins with the name of the tree."""
-    return named_leaves(trees)
+class Reference(NamedTuple):
+    """One opinion on a value and its gradient, and the inputs that a formula gets to compare it.
+
+    Attributes:
+      column: A column of the table.
+      inputs: ``(at, *args)`` in the precision of that column, as NumPy arrays.
+      cotangent: The factors that turn the value into the scalar sum(cotangent * value), whose
+        gradient is compared; 1 if the value is a scalar.
+      leaves: The expected arrays by path, ``value/...`` and ``gradient/...``.
+      scales: The scale of each of their elements; a leaf without one has its largest element.
+      allowed: The absolute difference of each element that is no error, where there is one.
+      complete: True if these are all leaves that there may be.
+    """
+
+    column: str
+    inputs: tuple[Any, ...]
+    cotangent: Any
+    leaves: Mapping[str, Any]
+    scales: Mapping[str, Any] = {}  # never written to
+    allowed: Mapping[str, Any] = {}
+    complete: bool = True
+
+    def errors(self, found: Mapping[str, Any]) -> tuple[LeafError, ...]:
+        """The leaves of a formula against these."""
+        paths = dict.fromkeys([*self.leaves, *(found if self.complete else ())])
+        return tuple(self.error(path, found.get(path)) for path in paths)
+
+    def error(self, path: str, found: Any) -> LeafError:
+        """The error of one leaf, None if the formula has no such leaf."""
+        scale, allowed = self.scales.get(path), self.allowed.get(path, 0.0)
+        return leaf_error(path, found, self.leaves.get(path), scale=scale, allowed=allowed)
+
+
+def tree_errors(found: Any, expected: Any) -> tuple[LeafError, ...]:
+    """The errors of all leaves of a pytree, each against its largest element."""
+    return Reference("float64", (), None, named_leaves(expected)).errors(named_leaves(found))
 
 
 def leaf_error(
     path: str, found: Any, expected: Any, *, scale: Any = None, allowed: Any = 0.0
 ) -> LeafError:
-    """The error of one leaf.
+    """The error of the leaf by hand, or of None if there is no such leaf, and likewise expected.
 
-    Args:
-      path: Its path.
-      found: The leaf by hand, or None if there is no such leaf.
-      expected: The leaf of the reference, or None likewise.
-      scale: The scale of each element; by default the largest of the leaf for all of them.
-      allowed: The absolute difference of each element that is no error.
+    The scale is that of each element, or the largest of the leaf for all of them; what is allowed
+    is an absolute difference.
 
     Example:
       >>> error = leaf_error("w", np.array([1.0, 2.5]), np.array([1.0, 2.0]))
@@ -77,21 +107,8 @@ def leaf_error(
     found, scale = np.asarray(found), _largest(expected) if scale is None else scale
     differences, errors = _elementwise(found, expected, scale, allowed)
     index = np.unravel_index(np.argmax(errors), errors.shape)
-    return LeafError(
-        path,
-        float(differences[index]),
-        float(errors[index]),
-        tuple(int(i) for i in index),
-        found[index].item(),
-        expected[index].item(),
-    )
-
-
-def tree_errors(found: Any, expected: Any) -> tuple[LeafError, ...]:
-    """The errors of all leaves of a pytree."""
-    ours, theirs = leaves(tree=found), leaves(tree=expected)
-    paths = dict.fromkeys([*ours, *theirs])
-    return tuple(leaf_error(path, ours.get(path), theirs.get(path)) for path in paths)
+    sizes, where = (float(differences[index]), float(errors[index])), tuple(map(int, index))
+    return LeafError(path, *sizes, where, found[index].item(), expected[index].item())
 
 
 def _elementwise(

@@ -1,6 +1,6 @@
 """The references of a function: autodiff in two precisions, and central differences."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -9,42 +9,31 @@ import numpy as np
 
 from jaxnets.parity.conditioning import conditions, scale_of
 from jaxnets.parity.differences import central_differences
-from jaxnets.parity.leaves import leaves
+from jaxnets.parity.leaves import Reference
 from jaxnets.parity.programs import compiled, precision
-from jaxnets.parity.reference import Reference
 from jaxnets.parity.report import TOLERANCES
+from jaxnets.paths import named_leaves
 
 __all__ = ["references"]
+
+Leaves = dict[str, np.ndarray]
 
 
 def references(
     fn: Callable[..., Any], at: Any, *args: Any, kinks: Collection[str] = ()
 ) -> tuple[Reference, ...]:
-    """Differentiate ``fn`` automatically in two precisions, and by central differences.
-
-    Args:
-      fn: ``fn(at, *args) -> value``.
-      at: Where to differentiate.
-      args: Further arrays.
-      kinks: Entries of ``at`` that may hold kinks.
-    """
-    differentiate = compiled(_autodiff(fn))
+    """Differentiate ``fn``, as `jaxnets.parity.check` takes it, in all these ways."""
+    differentiate = _autodiff(fn)
     with precision(np.float32):
-        single, single_cotangent = _prepared(fn, (at, *args), np.float32)
-        narrow = _leaves(differentiate(single, single_cotangent))
+        single = _prepared(fn, (at, *args), np.float32)
+        narrow = differentiate(*single)
     with precision(np.float64):
-        inputs, cotangent = _prepared(fn, (at, *args), np.float64)
-        value, gradient = differentiate(inputs, cotangent)
-        exact = _leaves((value, gradient))
-        change = conditions(lambda *at: _leaves(differentiate(*at)), (inputs, cotangent), exact)
-        scales = _scales(exact, change, "float64")
-        exact_reference = Reference("float64", inputs, cotangent, exact, scales)
-        slopes = central_differences(fn, value, exact_reference, kinks)
-    return (
-        exact_reference,
-        Reference("float32", single, single_cotangent, narrow, _scales(narrow, change, "float32")),
-        slopes,
-    )
+        double = _prepared(fn, (at, *args), np.float64)
+        exact = differentiate(*double)
+        change = conditions(differentiate, double, exact)
+        wide = _reference("float64", double, exact, change)
+        slopes = central_differences(fn, wide, kinks)
+    return wide, _reference("float32", single, narrow, change), slopes
 
 
 def _prepared(fn: Callable[..., Any], inputs: Any, dtype: Any) -> tuple[Any, Any]:
@@ -67,22 +56,23 @@ def _cast(array: np.ndarray, dtype: Any) -> np.ndarray:
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
-def _autodiff(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The value of ``fn`` and the gradient of sum(cotangent * value)."""
+def _autodiff(fn: Callable[..., Any]) -> Callable[[Any, Any], Leaves]:
+    """The leaves of the value of ``fn`` and of the gradient of sum(cotangent * value)."""
 
-    def differentiate(inputs: Any, cotangent: Any) -> tuple[Any, Any]:
+    @compiled
+    def value_and_gradient(inputs: Any, cotangent: Any) -> tuple[Any, Any]:
         at, *args = inputs
         value, backward = jax.vjp(lambda at: fn(at, *args), at)
         return value, backward(cotangent)[0]
 
+    def differentiate(inputs: Any, cotangent: Any) -> Leaves:
+        value, gradient = jax.tree.map(np.asarray, value_and_gradient(inputs, cotangent))
+        return named_leaves({"value": value, "gradient": gradient})
+
     return differentiate
 
 
-def _leaves(value_and_gradient: tuple[Any, Any]) -> dict[str, Any]:
-    value, gradient = jax.tree.map(np.asarray, value_and_gradient)
-    return leaves(value=value, gradient=gradient)
-
-
-def _scales(found: Mapping[str, Any], change: Mapping[str, Any], column: str) -> dict[str, Any]:
+def _reference(column: str, at: tuple[Any, Any], found: Leaves, change: Leaves) -> Reference:
     tolerance = TOLERANCES["function"][column]
-    return {path: scale_of(leaf, change[path], tolerance) for path, leaf in found.items()}
+    scales = {path: scale_of(leaf, change[path], tolerance) for path, leaf in found.items()}
+    return Reference(column, *at, found, scales)

@@ -84,15 +84,12 @@ class Report(NamedTuple):
     def as_json(self) -> dict[str, object]:
         """The row as JSON can hold it: an error that is not finite is a text."""
         worst = {column: error.relative for column, error in self.worst.items()}
-        errors = {column: worst.get(column) for column in COLUMNS}
+        sizes = {c: size if math.isfinite(size) else str(size) for c, size in worst.items()}
         return {
             "name": self.name,
             "kind": self.kind,
             "compared": self.compared,
-            "errors": {
-                column: error if error is None or math.isfinite(error) else str(error)
-                for column, error in errors.items()
-            },
+            "errors": {column: sizes.get(column) for column in COLUMNS},
             "tolerances": TOLERANCES[self.kind],
             "note": self.note,
             "ok": self.ok,

@@ -13,7 +13,7 @@ from jaxnets.parity.formulas import OPTIMIZERS
 from jaxnets.parity.report import Report
 from jaxnets.parity.rows import TRAINING, optimizer_row, training_row, tutorial_row
 
-__all__ = ["public_names", "row_makers", "rows", "torch_version"]
+__all__ = ["row_makers", "rows", "torch_version"]
 
 WORKERS = 2
 """Rows made at a time: nearly all the time goes into compiling, which runs beside Python."""
@@ -26,26 +26,18 @@ def torch_version() -> str | None:
     return importlib.metadata.version("torch")
 
 
-def public_names() -> dict[str, str]:
-    """The kind of every public function that must have a hand formula, by name."""
-    kinds = {
+def row_makers(*, torch: bool) -> dict[str, Callable[[], Report]]:
+    """The maker of each row of the table, in its order; with PyTorch's column or without."""
+    found = entries()
+    needed = {
         "activation": activations.__all__,
         "loss": losses.__all__,
         "layer": [*layers.__all__, *combinators.__all__],
     }
-    return {name: kind for kind, names in kinds.items() for name in names}
-
-
-def row_makers(*, torch: bool) -> dict[str, Callable[[], Report]]:
-    """The maker of each row of the table, in its order.
-
-    Args:
-      torch: True to compare with PyTorch too.
-    """
-    found = entries()
     makers: dict[str, Callable[[], Report]] = {
         name: partial(Report, name, kind, {}, "NO HAND FORMULA")
-        for name, kind in public_names().items()
+        for kind, names in needed.items()
+        for name in names
         if name not in found
     }
     makers |= {name: partial(_entry_row, entry, torch=torch) for name, entry in found.items()}
@@ -55,12 +47,7 @@ def row_makers(*, torch: bool) -> dict[str, Callable[[], Report]]:
 
 
 def rows(names: Sequence[str] = (), *, torch: bool = False) -> Iterator[Report]:
-    """The rows of the table as they are ready, in order.
-
-    Args:
-      names: Only these, or all.
-      torch: True to compare with PyTorch too.
-    """
+    """The rows of those names, or all, as they are ready, in order."""
     makers = row_makers(torch=torch)
     chosen = [makers[name] for name in names or makers]
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -9,57 +9,43 @@ against the largest element of their leaf.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 from torch.nn import functional
 
 from jaxnets.parity.entries import Entry
 from jaxnets.parity.formulas import ACTIVATIONS
-from jaxnets.parity.leaves import leaves
-from jaxnets.parity.reference import Reference
+from jaxnets.parity.leaves import Reference
+from jaxnets.paths import named_leaves
 
 __all__ = ["OPTIMIZERS", "descend", "losses_on_the_way", "torch_reference"]
 
 
 def torch_reference(entry: Entry, exact: Reference) -> Reference | None:
-    """The reference of an entry by PyTorch in float64, or None if it has no such function.
-
-    Args:
-      entry: The entry.
-      exact: Its float64 reference, for the inputs and the cotangent.
-    """
+    """PyTorch's at the inputs of the float64 reference, or None if it has no such function."""
     function = _function(entry.name)
     if function is None:
         return None
     at, data = exact.inputs
     values, gradients = {}, {}
     for label, case in entry.cases.items():
-        at_tensors = _map(lambda leaf: _tensor(leaf).requires_grad_(), at[label])
-        value = function(at_tensors, _map(_tensor, data[label]), **case.options)
+        at_tensors = jax.tree.map(_variable, at[label])
+        value = function(at_tensors, **jax.tree.map(_tensor, data[label]), **case.options)
         value.backward(_tensor(exact.cotangent[label]))
         values[label] = value.detach().numpy()
-        gradients[label] = _map(lambda leaf: leaf.grad.numpy(), at_tensors)
-    found = leaves(value=values, gradient=gradients)
-    return Reference("PyTorch", exact.inputs, exact.cotangent, found, scales={})
+        gradients[label] = jax.tree.map(lambda leaf: leaf.grad.numpy(), at_tensors)
+    found = named_leaves({"value": values, "gradient": gradients})
+    return Reference("PyTorch", exact.inputs, exact.cotangent, found)
 
 
-def descend(
-    name: str,
-    options: Mapping[str, Any],
-    start: np.ndarray,
-    curvatures: np.ndarray,
-    noise: np.ndarray,
-    *,
-    learning_rate: float,
-) -> np.ndarray:
-    """The parameters after each step of an update rule on a noisy quadratic."""
-    p = torch.tensor(start).requires_grad_()
-    rule, defaults = OPTIMIZERS[name]
-    optimizer = rule([p], lr=learning_rate, **{**defaults, **_renamed(**options)})
-    path = []
+def descend(rule: Any, start: np.ndarray, curvatures: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The parameters after each step on a noisy quadratic of ``rule([p])``, an optimizer."""
+    p, path = _variable(start), []
+    optimizer = rule([p])
     for disturbance in torch.tensor(noise):
         p.grad = (torch.tensor(curvatures) * p + disturbance).detach()
         optimizer.step()
@@ -72,15 +58,13 @@ def losses_on_the_way(
 ) -> np.ndarray:
     """The losses of gradient descent of a network of sigmoids, by PyTorch's autograd."""
     inputs, targets = torch.tensor(x), torch.tensor(y)
-    flat = [
-        torch.tensor(layer[entry]).requires_grad_() for layer in params.values() for entry in "wb"
-    ]
-    optimizer = torch.optim.SGD(flat, lr=learning_rate)
+    layers = [jax.tree.map(_variable, part) for part in params.values()]
+    optimizer = torch.optim.SGD([layer[entry] for layer in layers for entry in "wb"], learning_rate)
     curve = []
     for _ in range(steps):
         a = inputs
-        for w, b in zip(flat[::2], flat[1::2], strict=True):
-            a = torch.sigmoid(a @ w + b)
+        for layer in layers:
+            a = torch.sigmoid(a @ layer["w"] + layer["b"])
         loss = functional.binary_cross_entropy(a, targets)
         optimizer.zero_grad()
         loss.backward()
@@ -89,27 +73,22 @@ def losses_on_the_way(
     return np.array(curve)
 
 
-OPTIMIZERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {"weight_decay": 1e-4}),
-    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
-    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    "sgd": (torch.optim.SGD, {}),
+def _sgd(p: Any, lr: float, *, decay: float = 0.9, nesterov: bool = False) -> Any:
+    return torch.optim.SGD(p, lr, momentum=decay, nesterov=nesterov)
+
+
+def _adam(rule: Any, p: Any, lr: Any, *, b1: Any = 0.9, b2: Any = 0.999, **options: Any) -> Any:
+    return rule(p, lr, (b1, b2), **options)
+
+
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
+    "adam": functools.partial(_adam, torch.optim.Adam),
+    "adamw": functools.partial(_adam, torch.optim.AdamW, weight_decay=1e-4),
+    "momentum": _sgd,
+    "nesterov": functools.partial(_sgd, nesterov=True),
+    "sgd": torch.optim.SGD,
 }
-"""The update rules in PyTorch with our defaults. Its RMSProp adds eps to the root, not under it."""
-
-
-def _renamed(*, decay: Any = None, b1: Any = None, b2: Any = None, **options: Any) -> Any:
-    """The options of a rule under PyTorch's names."""
-    momentum = {} if decay is None else {"momentum": decay}
-    return {**momentum, **({} if b1 is None else {"betas": (b1, b2)}), **options}
-
-
-def _map(function: Callable[[Any], Any], tree: Any) -> Any:
-    """``function`` of every leaf of nested dicts."""
-    if isinstance(tree, dict):
-        return {name: _map(function, child) for name, child in tree.items()}
-    return function(tree)
+"""The update rules in PyTorch with our options. Its RMSProp adds eps to the root, not under it."""
 
 
 def _tensor(array: Any) -> Any:
@@ -117,61 +96,68 @@ def _tensor(array: Any) -> Any:
     return torch.tensor(array, dtype=torch.float64 if array.dtype.kind == "f" else torch.int64)
 
 
+def _variable(array: Any) -> Any:
+    return _tensor(array).requires_grad_()
+
+
 def _function(name: str) -> Any:
-    """``f(at, data, **options)``, or None; an activation may be PyTorch's under the same name."""
+    """``f(at, **data, **options)``, or None; an activation may be PyTorch's of the same name."""
     theirs = getattr(functional, name, None) if name in ACTIVATIONS else None
-    return _FUNCTIONS.get(name) or (theirs and _activation(theirs))
+    return _FUNCTIONS.get(name, theirs)
 
 
-def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose options are called as ours."""
-    return lambda x, data, **options: function(x, **options)
+def _loss(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Values and what each counts, under the contract of jaxnets: weights, then the reduction."""
 
-
-def _element_loss(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A loss of one value per element, weighted and reduced under the contract of jaxnets."""
-
-    def loss(x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
-        more = {option: value for option, value in data.items() if option == "pos_weight"}
-        values = function(x, data["targets"], reduction="none", **more, **options)
-        return _reduced(values, torch.ones_like(values), data.get("weights"), reduction)
+    def loss(
+        x: Any, targets: Any, *, weights: Any = None, reduction: str = "mean", **options: Any
+    ) -> Any:
+        values, counts = function(x, targets, **options)
+        if weights is not None:
+            weights = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
+            values, counts = values * weights, counts * weights
+        if reduction == "none":
+            return values
+        return values.sum() if reduction == "sum" else values.sum() / counts.sum()
 
     return loss
 
 
-def _kl_divergence(x: Any, data: Any, *, reduction: str = "mean") -> Any:
-    values = functional.kl_div(x, data["targets"], reduction="none").sum(-1)
-    return _reduced(values, torch.ones_like(values), data.get("weights"), reduction)
+def _element_loss(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss of one value per element."""
+
+    def values_and_counts(x: Any, y: Any, **options: Any) -> tuple[Any, Any]:
+        values = function(x, y, reduction="none", **options)
+        return values, torch.ones_like(values)
+
+    return _loss(values_and_counts)
 
 
-def _class_loss(name: str) -> Callable[..., Any]:
+def _class_loss(function: Callable[..., Any]) -> Callable[..., Any]:
     """Cross-entropy and nll; PyTorch has the classes on axis 1, so all examples go on axis 0."""
 
-    def loss(x: Any, data: Any, *, reduction: str = "mean", **options: Any) -> Any:
-        y, c = data["targets"], data.get("class_weights")
-        rows, counts = x.reshape(-1, x.shape[-1]), torch.ones_like(x[..., 0])
+    def values_and_counts(x: Any, y: Any, *, class_weights: Any = None, **options: Any) -> Any:
+        c, counts = class_weights, torch.ones_like(x[..., 0])
         if y.ndim < x.ndim:
             kept = y != options.get("ignore_index", -100)
             counts = kept * (counts if c is None else c[y])
             y = y.reshape(-1)
-        if name == "nll_loss" and y.ndim > 1:  # PyTorch's takes labels only
-            values = -(y * x if c is None else c * y * x).sum(-1)
-        else:
-            function = getattr(functional, name)
-            values = function(rows, y, weight=c, reduction="none", **options)
-        return _reduced(values.reshape(counts.shape), counts, data.get("weights"), reduction)
+        values = function(x.reshape(-1, x.shape[-1]), y, weight=c, reduction="none", **options)
+        return values.reshape(counts.shape), counts
 
-    return loss
+    return _loss(values_and_counts)
 
 
-def _reduced(values: Any, counts: Any, weights: Any, reduction: str) -> Any:
-    """The contract of jaxnets: weights first, and a mean divides by the sum of what counts."""
-    if weights is not None:
-        weights = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
-        values, counts = values * weights, counts * weights
-    if reduction == "none":
-        return values
-    return values.sum() if reduction == "sum" else values.sum() / counts.sum()
+def _nll(x: Any, y: Any, *, weight: Any, **options: Any) -> Any:
+    """PyTorch's takes labels only."""
+    if y.ndim == 1:
+        return functional.nll_loss(x, y, weight=weight, **options)
+    return -(y * x if weight is None else weight * y * x).sum(-1)
+
+
+def _layer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of parameters and inputs under our contract."""
+    return lambda at, **options: function(at["params"], at["x"], **options)
 
 
 def _dense(params: Any, x: Any) -> Any:
@@ -204,45 +190,40 @@ def _parallel(params: Any, x: Any, *, combine: str) -> Any:
     return functools.reduce(pairwise[combine], outputs)
 
 
-def _layer(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of parameters and inputs under our contract."""
-    return lambda at, data, **options: function(at["params"], at["x"], **options)
-
-
-def _mlp(params: Any, data: Any, *, activation: Any, output: Any, loss: Any) -> Any:
-    a = data["x"]
+def _mlp(params: Any, *, x: Any, y: Any, activation: Any, output: Any, loss: Any) -> Any:
+    a = x
     for i in range(len(params)):
         unit = activation if i < len(params) - 1 else output
         a = _dense(params[str(2 * i)], a)
-        a = a if unit is None else _function(unit.__name__)(a, {})
-    return _FUNCTIONS[loss.__name__](a, {"targets": data["y"]})
+        a = a if unit is None else _function(unit.__name__)(a)
+    return _FUNCTIONS[loss.__name__](a, y)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "gelu": lambda x, data, *, approximate=False: functional.gelu(
+    "gelu": lambda x, *, approximate=False: functional.gelu(
         x, approximate="tanh" if approximate else "none"
     ),
     # The gradient of torch's hardsigmoid is 1/6 in float32 even for float64 inputs.
-    "hard_sigmoid": lambda x, data: functional.relu6(x + 3) / 6,
-    "hard_tanh": _activation(functional.hardtanh),
-    "identity": lambda x, data: x * 1,
-    "log_sigmoid": _activation(functional.logsigmoid),
-    "log_softmax": lambda x, data, *, axis=-1: torch.log_softmax(x, axis),
-    "prelu": lambda x, data: functional.prelu(x, data["alpha"].reshape(-1)),
-    "softmax": lambda x, data, *, axis=-1: torch.softmax(x, axis),
-    "softplus": lambda x, data, *, beta=1.0: functional.softplus(x, beta, threshold=1000),
+    "hard_sigmoid": lambda x: functional.relu6(x + 3) / 6,
+    "hard_tanh": functional.hardtanh,
+    "identity": lambda x: x * 1,
+    "log_sigmoid": functional.logsigmoid,
+    "log_softmax": lambda x, *, axis=-1: torch.log_softmax(x, axis),
+    "prelu": lambda x, *, alpha: functional.prelu(x, alpha.reshape(-1)),
+    "softmax": lambda x, *, axis=-1: torch.softmax(x, axis),
+    "softplus": lambda x, *, beta=1.0: functional.softplus(x, beta, threshold=1000),
     "bce": _element_loss(functional.binary_cross_entropy),
     "bce_with_logits": _element_loss(functional.binary_cross_entropy_with_logits),
-    "cross_entropy": _class_loss("cross_entropy"),
+    "cross_entropy": _class_loss(functional.cross_entropy),
     "huber": _element_loss(functional.huber_loss),
-    "kl_divergence": _kl_divergence,
+    "kl_divergence": _element_loss(lambda *x, **options: functional.kl_div(*x, **options).sum(-1)),
     "mae": _element_loss(functional.l1_loss),
     "mse": _element_loss(functional.mse_loss),
-    "nll": _class_loss("nll_loss"),
+    "nll": _class_loss(_nll),
     "smooth_l1": _element_loss(functional.smooth_l1_loss),
     "dense": _layer(_dense),
-    "embedding": lambda at, data: functional.embedding(data["x"], at["params"]["table"]),
-    "flatten": lambda at, data: at["x"].reshape(at["x"].shape[0], -1),
+    "embedding": lambda at, *, x: functional.embedding(x, at["params"]["table"]),
+    "flatten": lambda at: at["x"].reshape(at["x"].shape[0], -1),
     "layer_norm": _layer(_layer_norm),
     "parametric_relu": _layer(_parametric_relu),
     "rms_norm": _layer(_rms_norm),

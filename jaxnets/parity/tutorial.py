@@ -32,10 +32,10 @@ in this.
 
 from typing import Any
 
-from jaxnets.errors import fail, named
+from jaxnets.errors import named, require
 from jaxnets.parity.formulas.arrays import namespace, per_feature
 
-__all__ = ["GUARD", "update", "value_and_grad"]
+__all__ = ["GUARD", "value_and_grad"]
 
 GUARD = 1e-7
 """The number that the rule adds to the denominator."""
@@ -79,6 +79,17 @@ def value_and_grad(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
     Raises:
       ValueError: If there are no layers ``"0"``, ``"2"``, ``"4"`` and so on, each with ``w`` and
         ``b``.
+
+    Example:
+      The cost that the course prints before its first step:
+
+      >>> import jaxnets as jn
+      >>> from jaxnets.torch_compat import torch_init
+      >>> x, y = jn.data.xor()
+      >>> net = jn.sequential(jn.dense(2), jn.sigmoid, jn.dense(1), jn.sigmoid)
+      >>> cost, step = value_and_grad(torch_init(net, x, 777), x, y)
+      >>> print(f"{cost:.4f}")
+      0.7434
     """
     names = _layer_names(params)
     xp = namespace(x)
@@ -99,44 +110,11 @@ def value_and_grad(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return cost, {name: step[name] for name in params}
 
 
-def update(params: Any, x: Any, y: Any, *, learning_rate: float = 1.0) -> tuple[Any, Any]:
-    """One step of the course's training loop.
-
-    Args:
-      params: As for `value_and_grad`, and likewise x and y.
-      x: X, ``[batch, in]``.
-      y: Y, ``[batch, out]``.
-      learning_rate: The course's is 1.
-
-    Returns:
-      ``(params, cost)``: the parameters after the step, the cost before it, as the course prints
-      it.
-
-    Example:
-      >>> import jaxnets as jn
-      >>> from jaxnets.torch_compat import torch_init
-      >>> x, y = jn.data.xor()
-      >>> net = jn.sequential(jn.dense(2), jn.sigmoid, jn.dense(1), jn.sigmoid)
-      >>> params, cost = update(torch_init(net, x, 777), x, y)
-      >>> print(f"{cost:.4f}")
-      0.7434
-    """
-    cost, step = value_and_grad(params, x, y)
-    moved = {
-        name: {entry: leaf - learning_rate * step[name][entry] for entry, leaf in layer.items()}
-        for name, layer in params.items()
-    }
-    return moved, cost
-
-
 def _layer_names(params: Any) -> list[str]:
     """The keys of the dense layers in the order of the network."""
     names = [str(2 * i) for i in range(len(params))]
-    if not names or any(set(params.get(name, {})) != {"w", "b"} for name in names):
-        fail(
-            "params",
-            "be those of dense layers with a sigmoid after each, with the keys '0', '2', '4' ...",
-            f"the keys {sorted(params)}",
-            "Make them with jn.sequential(jn.dense(2), jn.sigmoid, jn.dense(1), jn.sigmoid).",
-        )
+    fits = names and all(set(params.get(name, {})) == {"w", "b"} for name in names)
+    rule = "be those of dense layers with a sigmoid after each, with the keys '0', '2', '4' ..."
+    remedy = "Make them with jn.sequential(jn.dense(2), jn.sigmoid, jn.dense(1), jn.sigmoid)."
+    require(fits, "params", rule, f"the keys {sorted(params)}", remedy)
     return names

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jaxnets.checks import check_integer
-from jaxnets.errors import ArgumentTypeError, describe, fail, named, require
+from jaxnets.checks import check_integer, require_type
+from jaxnets.errors import named, require
 from jaxnets.torch_compat.fma import fused_multiply_add
 
 __all__ = ["TorchGenerator", "check_seed"]
@@ -104,13 +104,11 @@ class TorchGenerator:
            [-0.09670669 -0.11408007]]
         """
         sizes, kind = _check_shape(shape), _check_dtype(dtype)
-        low = _check_number("low", low, kind)
-        high = _check_number("high", high, kind)
+        low, high = _check_number("low", low, kind), _check_number("high", high, kind)
         require(high >= low, "high", f"be at least low, {low}", high, "Exchange low and high.")
         start, end = kind.type(low), kind.type(high)
         values = fused_multiply_add(self._fractions(math.prod(sizes), kind), end - start, start)
-        values = np.where(values == end, start, values)
-        return values.reshape(sizes)
+        return np.where(values == end, start, values).reshape(sizes)
 
     @named("TorchGenerator.normal")
     def normal(
@@ -152,8 +150,7 @@ class TorchGenerator:
           [ 1.5409961 -0.2934289]
         """
         sizes, kind = _check_shape(shape), _check_dtype(dtype)
-        mean = _check_number("mean", mean, kind)
-        std = _check_number("std", std, kind)
+        mean, std = _check_number("mean", mean, kind), _check_number("std", std, kind)
         require(std >= 0, "std", "be at least 0", std, "Pass std=1.0, for example.")
         count = math.prod(sizes)
         if count < _BLOCK:
@@ -236,10 +233,9 @@ class TorchGenerator:
     def _normals_in_blocks(self, count: int, kind: np.dtype[Any]) -> Array:
         """Normal values by the rule for many; a last block that is short is drawn anew."""
         values = self._fractions(count, kind)
-        tail = count % _BLOCK
-        whole = count - tail
+        whole = count - count % _BLOCK
         values[:whole] = _box_muller(values[:whole])
-        if tail:
+        if whole < count:
             values[-_BLOCK:] = _box_muller(self._fractions(_BLOCK, kind))
         return values
 
@@ -277,13 +273,12 @@ def _check_shape(shape: Any) -> tuple[int, ...]:
 def _check_dtype(dtype: Any) -> np.dtype[Any]:
     """The dtype, one of those that can be drawn."""
     try:
-        kind: np.dtype[Any] | None = np.dtype(dtype)
+        # NumPy reads None as float64, which nobody means by it.
+        kind = np.dtype("void" if dtype is None else dtype)
     except TypeError:
-        kind = None
-    # NumPy reads None as float64, which nobody means by it.
-    if dtype is None or kind is None or kind.name not in _LARGEST:
-        rule, remedy = "be float32 or float64", "Pass dtype=np.float32."
-        fail("dtype", rule, describe(dtype), remedy, error=ArgumentTypeError)
+        kind = np.dtype("void")
+    good, remedy = kind.name in _LARGEST, "Pass dtype=np.float32."
+    require_type(good, "dtype", dtype, "be float32 or float64", remedy)
     return kind
 
 
@@ -292,8 +287,8 @@ def _check_number(argument: str, value: Any, kind: np.dtype[Any]) -> float:
     largest = _LARGEST[kind.name]
     rule = f"be a number from -{largest:g} to {largest:g}"
     remedy = f"Pass {argument}=1.0, for example."
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        fail(argument, rule, describe(value), remedy, error=ArgumentTypeError)
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    require_type(is_number and not isinstance(value, bool), argument, value, rule, remedy)
     number = value.item() if isinstance(value, np.generic) else value
     require(abs(number) <= largest, argument, rule, value, remedy)
     return float(number)

@@ -1,4 +1,4 @@
-"""Conversion of arguments, the type of arithmetic, and scales that round nothing."""
+"""Conversion of arguments, and scales that round nothing."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,6 @@ import pytest
 from jaxnets.contracts.arrays import (
     absolute,
     as_array,
-    at_least_float32,
     leading_axes,
     power_of_two,
     trailing_axes,
@@ -33,13 +32,6 @@ def test_anything_else_is_refused_with_its_name(value):
     message = r"^x must be an array of numbers; got .*\. Convert it with jnp.asarray\(x, dtype="
     with pytest.raises(ArgumentTypeError, match=message):
         as_array("x", value)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "wide"), [("float16", "float32"), ("bfloat16", "float32"), ("float32", "float32")]
-)
-def test_arithmetic_is_in_float32_at_least(dtype, wide):
-    assert at_least_float32(jnp.ones(1, dtype)).dtype == wide
 
 
 def test_axes_are_lined_up_at_either_end():

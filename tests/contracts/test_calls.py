@@ -44,6 +44,13 @@ def test_errors_bear_the_name_of_the_function():
         scaled(ONES, ONES, scales=len)
 
 
+@pytest.mark.parametrize("call", [scaled, scaled.check_values], ids=["call", "check_values"])
+def test_what_was_not_given_is_named_with_a_remedy(call):
+    message = "^scaled: targets must be given; got nothing. Call it with predictions and targets"
+    with pytest.raises(ArgumentTypeError, match=message):
+        call(ONES)
+
+
 def test_a_type_error_of_the_function_itself_is_let_through():
     @checked({})
     def broken(predictions, targets):

@@ -1,9 +1,8 @@
 """Entries of the parity table, one for each function of the library."""
 
 from jaxnets.parity.entries.activations import activation_entries
-from jaxnets.parity.entries.combinators import combinator_entries
 from jaxnets.parity.entries.entry import Case, Entry, by_hand, entry_references
-from jaxnets.parity.entries.layers import layer_entries
+from jaxnets.parity.entries.layers import combinator_entries, layer_entries
 from jaxnets.parity.entries.losses import loss_entries
 from jaxnets.parity.entries.networks import network_entries
 

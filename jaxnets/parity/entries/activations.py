@@ -1,18 +1,15 @@
 """Entries of the activations."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jaxnets import activations
-from jaxnets.parity.entries.entry import Case, Entry
+from jaxnets.parity.entries.entry import Case, Entry, by_slope
 from jaxnets.parity.formulas import ACTIVATIONS, LAYERS
 from jaxnets.parity.formulas.formula import Formula, kinks_of, label_of, options_of
 
 __all__ = ["activation_entries"]
-
-Adapter = Callable[[Formula], Formula]
 
 AXIS = ("log_softmax", "softmax")
 """The activations of an axis, whose formulas are those of layers."""
@@ -22,60 +19,36 @@ def activation_entries() -> list[Entry]:
     """One entry for each formula of an activation."""
     cases = {name: _elementwise_cases(formula) for name, formula in ACTIVATIONS.items()}
     cases["prelu"] = _prelu_cases()
-    elementwise = [
-        _entry(name, formula, _by_slope, cases[name]) for name, formula in ACTIVATIONS.items()
+    return [
+        *(_entry(name, ACTIVATIONS[name], by_slope, cases[name]) for name in ACTIVATIONS),
+        *(_entry(name, LAYERS[name], _by_way_back, _axis_cases()) for name in AXIS),
     ]
-    return elementwise + [_entry(name, LAYERS[name], _by_way_back, _axis_cases()) for name in AXIS]
 
 
-def _entry(
-    name: str,
-    formula: Formula,
-    adapt: Callable[..., Formula],
-    cases: dict[str, Case],
-) -> Entry:
-    def library(at: Any, data: Any, **options: Any) -> Any:
-        return getattr(activations, name)(at, **data, **options)
-
-    return Entry(name, "activation", library, formula, adapt, cases)
+def _entry(name: str, *rest: Any) -> Entry:
+    return Entry(name, "activation", getattr(activations, name), *rest)
 
 
-def _by_slope(formula: Formula) -> Formula:
-    """Each element of the gradient is the derivative there times its cotangent."""
-
-    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
-        value, slope = formula(at, **data, **options)
-        return value, lambda d_value: d_value * slope
-
-    return value_and_backward
-
-
-def _by_way_back(formula: Formula) -> Formula:
+def _by_way_back(formula: Formula, at: Any, **options: Any) -> Any:
     """Of the two gradients of a layer that by its input: there are no parameters."""
-
-    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
-        value, backward = formula({}, at, **options)
-        return value, lambda d_value: backward(d_value)[1]
-
-    return value_and_backward
+    value, backward = formula({}, at, **options)
+    return value, lambda d_value: backward(d_value)[1]
 
 
 def _elementwise_cases(formula: Formula) -> dict[str, Case]:
     """Ordinary points, each tail, the kinks if there are any, and every option."""
     points = 3 * np.random.default_rng(0).standard_normal((6, 5))
-    kinks = np.array(kinks_of(formula))
     cases = {
         "points": Case(points),
         "left tail": Case(np.array([-100.0, -30.0, -12.0])),
         "right tail": Case(np.array([12.0, 30.0, 100.0])),
     }
-    if kinks.size:
-        cases["kinks"] = Case(kinks, kinks=True)
-    for options in options_of(formula):
+    kinks = np.array(kinks_of(formula))
+    for options in ({}, *options_of(formula)):
         label = label_of(options)
-        cases[label] = Case(points, options=options)
+        cases[label or "points"] = Case(points, options=options)
         if kinks.size:
-            cases[f"{label} kinks"] = Case(kinks, options=options, kinks=True)
+            cases[f"{label} kinks".strip()] = Case(kinks, options=options, kinks=True)
     return cases
 
 

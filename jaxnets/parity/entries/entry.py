@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jaxnets.parity.reference import Reference
+from jaxnets.parity.formulas.arrays import column
+from jaxnets.parity.formulas.formula import Formula
+from jaxnets.parity.leaves import Reference
 from jaxnets.parity.references import references
 
-__all__ = ["Case", "Entry", "by_hand", "entry_references"]
+__all__ = ["Case", "Entry", "by_hand", "by_slope", "entry_references"]
 
 
 class Case(NamedTuple):
@@ -31,18 +33,24 @@ class Entry(NamedTuple):
     Attributes:
       name: The public name.
       kind: ``"activation"``, ``"loss"``, ``"layer"`` or ``"network"``.
-      library: ``library(at, data, **options) -> value``, the function itself.
+      library: ``library(at, **data, **options) -> value``, the function itself.
       formula: The hand formula.
-      adapt: ``adapt(formula)`` gives ``f(at, data, **options) -> (value, backward)``.
+      adapt: ``adapt(formula, at, **data, **options) -> (value, backward)``.
       cases: The inputs by label.
     """
 
     name: str
     kind: str
     library: Callable[..., Any]
-    formula: Callable[..., Any]
-    adapt: Callable[[Callable[..., Any]], Callable[..., Any]]
-    cases: dict[str, Case]
+    formula: Formula
+    adapt: Callable[..., Any]
+    cases: Mapping[str, Case]
+
+
+def by_slope(formula: Formula, at: Any, **more: Any) -> Any:
+    """Each element of the value has a derivative of its own, which its cotangent multiplies."""
+    value, slope = formula(at, **more)
+    return value, lambda d_value: slope * column(d_value, slope)
 
 
 def entry_references(entry: Entry) -> tuple[Reference, ...]:
@@ -50,24 +58,24 @@ def entry_references(entry: Entry) -> tuple[Reference, ...]:
 
     def library(at: Any, data: Any) -> Any:
         return {
-            label: entry.library(at[label], data[label], **case.options)
+            label: entry.library(at[label], **data[label], **case.options)
             for label, case in entry.cases.items()
         }
 
     at = {label: case.at for label, case in entry.cases.items()}
     data = {label: case.data for label, case in entry.cases.items()}
-    kinks = {label for label, case in entry.cases.items() if case.kinks}
+    kinks = [label for label, case in entry.cases.items() if case.kinks]
     return references(library, at, data, kinks=kinks)
 
 
 def by_hand(entry: Entry) -> Callable[..., Any]:
     """The hand formula over all cases, as `jaxnets.parity.check` takes it."""
-    formula = entry.adapt(entry.formula)
 
     def value_and_backward(at: Any, data: Any) -> Any:
         values, backwards = {}, {}
         for label, case in entry.cases.items():
-            values[label], backwards[label] = formula(at[label], data[label], **case.options)
+            given = {**data[label], **case.options}
+            values[label], backwards[label] = entry.adapt(entry.formula, at[label], **given)
         return values, lambda d_values: {
             label: backward(d_values[label]) for label, backward in backwards.items()
         }

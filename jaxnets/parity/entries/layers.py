@@ -1,75 +1,145 @@
-"""Entries of the layers."""
+"""Entries of the layers, and of the combinators, which make layers of layers."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxnets import layers
+from jaxnets import activations, combinators, layers
+from jaxnets.parity.backprop import UNITS
 from jaxnets.parity.entries.entry import Case, Entry
-from jaxnets.parity.formulas import LAYERS
+from jaxnets.parity.formulas import COMBINATORS, LAYERS
 from jaxnets.parity.formulas.formula import Formula
 
-__all__ = ["by_params_and_x", "layer_entries", "normal_arrays"]
+__all__ = ["combinator_entries", "layer_entries"]
 
-Arrays = Callable[..., np.ndarray]
+Cases = dict[str, Case]
+
+MAKERS: dict[str, Callable[..., Any]] = {
+    "dense": lambda params: layers.dense(params["w"].shape[1], use_bias="b" in params),
+    "layer_norm": lambda params, **options: layers.layer_norm(**options),
+    "rms_norm": lambda params, **options: layers.rms_norm(**options),
+    "embedding": lambda params: layers.embedding(*params["table"].shape),
+    "parametric_relu": lambda params: layers.parametric_relu(per_feature=params["alpha"].ndim == 1),
+    "flatten": lambda params: layers.flatten(),
+    "dropout": lambda params, *, rate: layers.dropout(rate),
+}
+"""The layer of the library that has these parameters and options."""
+
+PARTS: dict[str, tuple[Any, Formula]] = {
+    "dense": (layers.dense(3), LAYERS["dense"]),
+    "norm": (layers.layer_norm(), LAYERS["layer_norm"]),
+    "relu": (activations.relu, UNITS["relu"]),
+    "softmax": (activations.softmax, UNITS["softmax"]),
+    "tanh": (activations.tanh, UNITS["tanh"]),
+    "dense, tanh": (
+        combinators.sequential(layers.dense(3), activations.tanh),
+        COMBINATORS["sequential"](LAYERS["dense"], UNITS["tanh"]),
+    ),
+}
+"""Layers to combine, the library's and the formula; those with parameters are of width 3."""
+
+COMBINE: dict[str, Callable[..., Any]] = {
+    "add": jnp.add,
+    "concatenate": functools.partial(jnp.concatenate, axis=-1),
+    "maximum": jnp.maximum,
+    "multiply": jnp.multiply,
+}
+"""The argument of the library's `parallel` by the name that the formula takes."""
 
 
 def layer_entries() -> list[Entry]:
     """One entry for each layer."""
-    return [*_parameter_layers(), *_rearranging_layers()]
-
-
-def _parameter_layers() -> list[Entry]:
-    """Layers with parameters of their own."""
+    cases = {
+        "dense": _dense_cases(),
+        "layer_norm": _norm_cases("scale", "shift"),
+        "rms_norm": _norm_cases("scale"),
+        "embedding": _embedding_cases(),
+        "parametric_relu": _slope_cases(),
+        **_rearranging_cases(),
+    }
+    adapt = {"dropout": _by_mask}
     return [
-        _entry("dense", _dense, _dense_cases()),
-        _entry("layer_norm", _with_eps, _norm_cases("shift")),
-        _entry("rms_norm", _with_eps, _norm_cases()),
-        _entry("embedding", _embedding, _embedding_cases()),
-        _entry("parametric_relu", _parametric_relu, _slope_cases()),
+        Entry(name, "layer", _applied(make), LAYERS[name], adapt.get(name, _by_both), cases[name])
+        for name, make in MAKERS.items()
     ]
 
 
-def _entry(name: str, library: Callable[..., Any], cases: dict[str, Case]) -> Entry:
-    factory = getattr(layers, name)
+def combinator_entries() -> list[Entry]:
+    """One entry for each combinator but `jaxnets.mlp`, which is a network."""
+    normal = _normal_arrays()
+    dense, again = {"w": normal(3, 3), "b": normal(3)}, {"w": normal(3, 3), "b": normal(3)}
+    norm = {"scale": normal(3), "shift": normal(3)}
+    narrow = {"w": normal(3, 1), "b": normal(1)}
+    x = normal(4, 3)
+    branches = {"params": {"0": dense, "2": again}, "x": x}
+    combined = {combine: Case(branches, options={"combine": combine}) for combine in COMBINE}
+    chain, detour = {"0": dense, "1": norm, "3": again}, {"0": dense}
+    batch = {"sequential": chain, "residual": detour, "perceptron": narrow}
+    cases = {name: {"batch": Case({"params": params, "x": x})} for name, params in batch.items()}
+    return [
+        _combined(cases["sequential"], "sequential", "dense", "norm", "relu", "dense", "softmax"),
+        _combined(combined, "parallel", "dense", "tanh", "dense"),
+        _combined(cases["residual"], "residual", "dense, tanh"),
+        _combined(cases["perceptron"], "perceptron"),
+    ]
 
-    def apply(at: Any, data: Any, **options: Any) -> Any:
-        return library(factory, at, data, **options)
 
-    return Entry(name, "layer", apply, LAYERS[name], by_params_and_x, cases)
+def _combined(cases: Cases, name: str, *parts: str) -> Entry:
+    """The entry of a combinator of those parts."""
+
+    def make(params: Any, **options: Any) -> Any:
+        given = {option: COMBINE[value] for option, value in options.items()}
+        return getattr(combinators, name)(*(PARTS[part][0] for part in parts), **given)
+
+    def adapt(formula: Formula, at: Any, **options: Any) -> Any:
+        # Without parts the formula is a layer, not the maker of one.
+        layer = formula(*(PARTS[part][1] for part in parts), **options) if parts else formula
+        return _by_both(layer, at)
+
+    return Entry(name, "layer", _applied(make), COMBINATORS[name], adapt, cases)
 
 
-def by_params_and_x(formula: Formula) -> Formula:
+def _applied(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A model of the library as a function of ``at``; what is no gradient's is data."""
+
+    def library(at: Any, *, x: Any = None, key: Any = None, **options: Any) -> Any:
+        params, key = at.get("params", {}), None if key is None else jax.random.wrap_key_data(key)
+        return make(params, **options).apply(params, at.get("x", x), key=key)
+
+    return library
+
+
+def _by_both(formula: Formula, at: Any, **more: Any) -> Any:
     """Both gradients of a layer; indices, which are data, have none."""
+    value, backward = formula(**{"params": {}, **at, **more})
 
-    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
-        value, backward = formula(at.get("params", {}), **{"x": at.get("x"), **data}, **options)
+    def gradients(d_value: Any) -> Any:
+        d_params, d_x = backward(d_value)
+        return {name: {"params": d_params, "x": d_x}[name] for name in at}
 
-        def gradients(d_value: Any) -> Any:
-            d_params, d_x = backward(d_value)
-            return {name: {"params": d_params, "x": d_x}[name] for name in at}
-
-        return value, gradients
-
-    return value_and_backward
+    return value, gradients
 
 
-def normal_arrays() -> Arrays:
+def _by_mask(formula: Formula, at: Any, *, key: Any, rate: float) -> Any:
+    """The formula gets the mask that the layer draws: where it lets ones through."""
+    ones = {"x": np.ones_like(at["x"])}
+    mask = np.asarray(_applied(MAKERS["dropout"])(ones, key=key, rate=rate)) != 0
+    return _by_both(formula, at, mask=mask, rate=rate)
+
+
+def _normal_arrays() -> Callable[..., np.ndarray]:
     """A function of a shape that draws a normal array."""
     rng = np.random.default_rng(0)
     return lambda *shape: rng.standard_normal(shape)
 
 
-def _dense(factory: Any, at: Any, data: Any) -> Any:
-    features = at["params"]["w"].shape[1]
-    return factory(features, use_bias="b" in at["params"]).apply(at["params"], at["x"])
-
-
-def _dense_cases() -> dict[str, Case]:
+def _dense_cases() -> Cases:
     """All axes of the square case are equal, so that no shape gives a wrong transpose away."""
-    normal = normal_arrays()
+    normal = _normal_arrays()
     params = {"w": normal(3, 4), "b": normal(4)}
     return {
         "batch": Case({"params": params, "x": normal(5, 3)}),
@@ -79,14 +149,10 @@ def _dense_cases() -> dict[str, Case]:
     }
 
 
-def _with_eps(factory: Any, at: Any, data: Any, **options: Any) -> Any:
-    return factory(**options).apply(at["params"], at["x"])
-
-
-def _norm_cases(*shift: str) -> dict[str, Case]:
+def _norm_cases(*names: str) -> Cases:
     """The eps of layer_norm and rms_norm; rows of equal features, where only eps is left."""
-    normal = normal_arrays()
-    params, equal = {name: normal(5) for name in ("scale", *shift)}, np.full((2, 5), 0.5)
+    normal = _normal_arrays()
+    params, equal = {name: normal(5) for name in names}, np.full((2, 5), 0.5)
     return {
         "batch": Case({"params": params, "x": normal(4, 5)}),
         "leading axes": Case({"params": params, "x": normal(2, 2, 5)}),
@@ -95,12 +161,8 @@ def _norm_cases(*shift: str) -> dict[str, Case]:
     }
 
 
-def _embedding(factory: Any, at: Any, data: Any) -> Any:
-    return factory(*at["params"]["table"].shape).apply(at["params"], data["x"])
-
-
-def _embedding_cases() -> dict[str, Case]:
-    normal = normal_arrays()
+def _embedding_cases() -> Cases:
+    normal = _normal_arrays()
     indices = np.array([[0, 4, 1], [1, 1, 0]])
     return {
         "indices": Case({"params": {"table": normal(5, 3)}}, {"x": indices}),
@@ -108,12 +170,8 @@ def _embedding_cases() -> dict[str, Case]:
     }
 
 
-def _parametric_relu(factory: Any, at: Any, data: Any) -> Any:
-    return factory(per_feature=at["params"]["alpha"].ndim == 1).apply(at["params"], at["x"])
-
-
-def _slope_cases() -> dict[str, Case]:
-    normal = normal_arrays()
+def _slope_cases() -> Cases:
+    normal = _normal_arrays()
     one, many = {"alpha": np.array(0.25)}, {"alpha": normal(4)}
     return {
         "one slope": Case({"params": one, "x": normal(5, 4)}),
@@ -122,42 +180,14 @@ def _slope_cases() -> dict[str, Case]:
     }
 
 
-def _rearranging_layers() -> list[Entry]:
+def _rearranging_cases() -> dict[str, Cases]:
     """Layers without parameters."""
-    normal = normal_arrays()
-    flatten = _entry(
-        "flatten",
-        lambda factory, at, data: factory().apply({}, at["x"]),
-        {"blocks": Case({"x": normal(3, 2, 4)}), "batch": Case({"x": normal(3)})},
-    )
-    dropout = Entry(
-        "dropout",
-        "layer",
-        _dropout,
-        LAYERS["dropout"],
-        _adapt_dropout,
-        {
-            "rate=0.5": Case({"x": normal(6, 5)}, _key(), {"rate": 0.5}),
-            "rate=0.2": Case({"x": normal(2, 3, 4)}, _key(), {"rate": 0.2}),
+    normal = _normal_arrays()
+    key = {"key": np.asarray(jax.random.key_data(jax.random.key(0)))}
+    return {
+        "flatten": {"blocks": Case({"x": normal(3, 2, 4)}), "batch": Case({"x": normal(3)})},
+        "dropout": {
+            "rate=0.5": Case({"x": normal(6, 5)}, key, {"rate": 0.5}),
+            "rate=0.2": Case({"x": normal(2, 3, 4)}, key, {"rate": 0.2}),
         },
-    )
-    return [flatten, dropout]
-
-
-def _key() -> dict[str, np.ndarray]:
-    return {"key": np.asarray(jax.random.key_data(jax.random.key(0)))}
-
-
-def _dropout(at: Any, data: Any, *, rate: float) -> Any:
-    key = jax.random.wrap_key_data(data["key"])
-    return layers.dropout(rate).apply({}, at["x"], key=key)
-
-
-def _adapt_dropout(formula: Formula) -> Formula:
-    """The formula gets the mask that the layer draws: where it lets ones through."""
-
-    def value_and_backward(at: Any, data: Any, *, rate: float) -> Any:
-        mask = np.asarray(_dropout({"x": np.ones_like(at["x"])}, data, rate=rate)) != 0
-        return by_params_and_x(formula)(at, {"mask": mask}, rate=rate)
-
-    return value_and_backward
+    }

@@ -1,15 +1,10 @@
 """Entries of the losses."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from jaxnets import losses
-from jaxnets.parity.entries.entry import Case, Entry
+from jaxnets.parity.entries.entry import Case, Entry, by_slope
 from jaxnets.parity.formulas import LOSSES
-from jaxnets.parity.formulas.arrays import column
 from jaxnets.parity.formulas.formula import Formula, label_of, options_of
 
 __all__ = ["loss_entries"]
@@ -23,30 +18,9 @@ LABELLED = ("cross_entropy", "nll")
 def loss_entries() -> list[Entry]:
     """One entry for each formula of a loss."""
     return [
-        Entry(
-            name=name,
-            kind="loss",
-            library=functools.partial(_library, getattr(losses, name)),
-            formula=formula,
-            adapt=_adapt,
-            cases=_cases(name, formula),
-        )
+        Entry(name, "loss", getattr(losses, name), formula, by_slope, _cases(name, formula))
         for name, formula in LOSSES.items()
     ]
-
-
-def _library(loss: Callable[..., Any], at: Any, data: Any, **options: Any) -> Any:
-    return loss(at, **data, **options)
-
-
-def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
-    """Each value of the loss has a gradient of its own, which its cotangent multiplies."""
-
-    def value_and_backward(at: Any, data: Any, **options: Any) -> Any:
-        value, gradient = formula(at, **data, **options)
-        return value, lambda d_value: gradient * column(d_value, gradient)
-
-    return value_and_backward
 
 
 def _cases(name: str, formula: Formula) -> dict[str, Case]:
@@ -73,8 +47,7 @@ def _predictions(name: str, rng: np.random.Generator) -> np.ndarray:
     """Predictions that the loss takes."""
     logits = rng.standard_normal((EXAMPLES, WIDTH))
     if name == "bce":
-        probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
-        return probabilities
+        return np.asarray(1 / (1 + np.exp(-logits)))
     if name in ("nll", "kl_divergence"):
         logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
     return logits
@@ -124,18 +97,17 @@ def _label_cases(name: str, x: np.ndarray) -> dict[str, Case]:
     labels = {"targets": np.array([3, 0, 1, 1, 2, 0])}
     by_class = {"class_weights": np.array([0.5, 1.0, 2.0, 4.0])}
     blocks = {"targets": labels["targets"].reshape(2, 3), "weights": np.array([1.0, 2.0])}
+    both, ignored, smooth = {**labels, **by_class}, {"ignore_index": 1}, {"label_smoothing": 0.1}
     cases = {
         "labels": Case(x, labels),
-        "labels, class weights": Case(x, {**labels, **by_class}),
-        "labels, class weights, sum": Case(x, {**labels, **by_class}, {"reduction": "sum"}),
+        "labels, class weights": Case(x, both),
+        "labels, class weights, sum": Case(x, both, {"reduction": "sum"}),
         "class weights": Case(x, by_class),
-        "ignored": Case(x, {**labels, **by_class}, {"ignore_index": 1}),
+        "ignored": Case(x, both, ignored),
         "leading axes": Case(x.reshape(2, 3, WIDTH), blocks),
     }
     if name == "cross_entropy":
-        smooth = {"label_smoothing": 0.1}
         cases["smoothing"] = Case(x, by_class, smooth)
-        cases["labels, smoothing"] = Case(x, {**labels, **by_class}, smooth)
-        both = {**smooth, "ignore_index": 1}
-        cases["labels, smoothing, ignored"] = Case(x, {**labels, **by_class}, both)
+        cases["labels, smoothing"] = Case(x, both, smooth)
+        cases["labels, smoothing, ignored"] = Case(x, both, {**smooth, **ignored})
     return cases

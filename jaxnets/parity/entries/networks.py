@@ -4,28 +4,21 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxnets import activations, losses
 from jaxnets.combinators import mlp
 from jaxnets.parity import backprop
 from jaxnets.parity.entries.entry import Case, Entry
+from jaxnets.parity.formulas.formula import Formula
 
 __all__ = ["mlp_params", "network_entries"]
 
 
 def network_entries() -> list[Entry]:
     """`jaxnets.mlp` with several activations, losses and depths."""
-    return [
-        Entry(
-            "mlp",
-            "network",
-            _library,
-            backprop.value_and_grad,
-            _adapt,
-            _cases(),
-        )
-    ]
+    return [Entry("mlp", "network", _library, backprop.value_and_grad, _by_gradient, _cases())]
 
 
 def mlp_params(widths: Sequence[int], rng: np.random.Generator) -> dict[str, Any]:
@@ -41,29 +34,18 @@ def mlp_params(widths: Sequence[int], rng: np.random.Generator) -> dict[str, Any
 
 
 def _library(
-    params: Any, data: Any, *, activation: Any, output: Any, loss: Callable[..., Any]
+    params: Any, *, x: Any, y: Any, activation: Any, output: Any, loss: Callable[..., Any]
 ) -> Any:
-    widths = [layer["w"].shape[1] for _, layer in sorted(params.items(), key=lambda i: int(i[0]))]
-    model = mlp(widths, activation, output_activation=output)
-    return loss(model.apply(params, data["x"]), data["y"])
+    widths = [params[name]["w"].shape[1] for name in sorted(params, key=int)]
+    return loss(mlp(widths, activation, output_activation=output).apply(params, x), y)
 
 
-def _adapt(formula: Callable[..., Any]) -> Callable[..., Any]:
-    def value_and_backward(
-        params: Any, data: Any, *, activation: Any, output: Any, loss: Callable[..., Any]
-    ) -> Any:
-        units = [activation] * (len(params) - 1) + [output or activations.identity]
-        value, gradient = formula(params, data["x"], data["y"], activations=units, loss=loss)
-        return value, lambda d_value: _scaled(gradient, d_value)
-
-    return value_and_backward
-
-
-def _scaled(gradient: Any, factor: Any) -> Any:
-    return {
-        name: {entry: factor * leaf for entry, leaf in layer.items()}
-        for name, layer in gradient.items()
-    }
+def _by_gradient(
+    formula: Formula, params: Any, *, x: Any, y: Any, activation: Any, output: Any, loss: Any
+) -> Any:
+    units = [activation] * (len(params) - 1) + [output or activations.identity]
+    value, gradient = formula(params, x, y, activations=units, loss=loss)
+    return value, lambda d_value: jax.tree.map(lambda leaf: d_value * leaf, gradient)
 
 
 def _cases() -> dict[str, Case]:

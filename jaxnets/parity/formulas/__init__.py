@@ -9,6 +9,8 @@ kinds, each in files of its own:
   ``backward(d_y) -> (d_params, d_x)``;
 - `optimizers`: ``f(p, g, state) -> (p, state)``.
 
+A condition in brackets is 1 where it holds and 0 elsewhere.
+
 `formula` states beside a formula at which kinks and with which options it is to be proven.
 
 The docstrings hold the derivations, step by step, and ``python -m jaxnets.parity --show NAME``
@@ -19,7 +21,6 @@ automatically.
 from types import ModuleType
 
 from jaxnets.parity.formulas import (
-    activations,
     binary_losses,
     class_losses,
     combinators,
@@ -27,40 +28,25 @@ from jaxnets.parity.formulas import (
     losses,
     optimizers,
 )
+from jaxnets.parity.formulas.activations import gated, rectifiers, sigmoids, threshold
 from jaxnets.parity.formulas.formula import Formula
 
 __all__ = ["ACTIVATIONS", "COMBINATORS", "DERIVATIONS", "LAYERS", "LOSSES", "OPTIMIZERS"]
 
 
-def _public(module: ModuleType) -> dict[str, Formula]:
-    return {name: getattr(module, name) for name in module.__all__}
+def _public(*modules: ModuleType) -> dict[str, Formula]:
+    """The formulas of each function by name."""
+    return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
-ACTIVATIONS: dict[str, Formula] = _public(activations)
-"""Every activation of one element."""
-
-LOSSES: dict[str, Formula] = {
-    **_public(losses),
-    **_public(binary_losses),
-    **_public(class_losses),
-}
-"""Every loss."""
-
-LAYERS: dict[str, Formula] = _public(layers)
-"""Every layer."""
-
-COMBINATORS: dict[str, Formula] = _public(combinators)
-"""Every function that makes a layer of layers."""
-
-OPTIMIZERS: dict[str, Formula] = _public(optimizers)
-"""Every update rule."""
+ACTIVATIONS = dict(sorted(_public(gated, rectifiers, sigmoids, threshold).items()))
+LOSSES = _public(losses, binary_losses, class_losses)
+LAYERS = _public(layers)
+COMBINATORS = _public(combinators)
+OPTIMIZERS = _public(optimizers)
 
 DERIVATIONS: dict[str, Formula] = {
-    **ACTIVATIONS,
-    **LOSSES,
-    **LAYERS,
-    **COMBINATORS,
-    **OPTIMIZERS,
+    **{**ACTIVATIONS, **LOSSES, **LAYERS, **COMBINATORS, **OPTIMIZERS},
     "reduced": losses.reduced,
 }
 """Every function whose docstring holds a derivation."""

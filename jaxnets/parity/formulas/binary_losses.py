@@ -1,7 +1,4 @@
-"""Losses of one value per element, for targets that are one of two classes.
-
-They have the contract of `losses`. A condition in brackets is 1 where it holds and 0 elsewhere.
-"""
+"""Losses of one value per element, under the contract of `losses`, for targets of two classes."""
 
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Losses of one value per example, for targets that are one of several classes.
 
 They have the contract of `losses`. Classes are the last axis, ``[..., classes]``.
-
-A condition in brackets is 1 where it holds and 0 elsewhere.
 """
 
 from typing import Any
@@ -78,7 +76,7 @@ def cross_entropy(
     """
     xp, x = namespace(predictions), predictions
     u, counts, weights = _expected(
-        x, targets, class_weights, ignore_index, weights, smoothing=label_smoothing
+        x, targets, class_weights, ignore_index, weights, label_smoothing
     )
     shifted = x - xp.max(x, axis=-1, keepdims=True)
     log_p = shifted - log_sum_exp(shifted, -1)
@@ -107,13 +105,7 @@ def kl_divergence(
 
 
 def _expected(
-    x: Any,
-    targets: Any,
-    class_weights: Any,
-    ignore_index: int,
-    weights: Any,
-    *,
-    smoothing: float = 0.0,
+    x: Any, targets: Any, class_weights: Any, ignore_index: int, weights: Any, smoothing: float = 0
 ) -> tuple[Any, Any, Any]:
     """The factor u_ij of each logarithm, the count m_i of each example, and its weight."""
     xp = namespace(x)

@@ -1,7 +1,4 @@
-"""Layers made of layers, under the contract of `layers`: ``f(params, x) -> (y, backward)``.
-
-A condition in brackets is 1 where it holds and 0 elsewhere.
-"""
+"""Layers made of layers, under the contract of `layers`: ``f(params, x) -> (y, backward)``."""
 
 import functools
 import itertools

@@ -32,14 +32,12 @@ def formula(
 
 def kinks_of(function: Formula) -> tuple[float, ...]:
     """The kinks stated beside a formula."""
-    kinks: tuple[float, ...] = getattr(function, "kinks", ())
-    return kinks
+    return tuple(getattr(function, "kinks", ()))
 
 
 def options_of(function: Formula) -> tuple[Mapping[str, Any], ...]:
     """The options stated beside a formula."""
-    options: tuple[Mapping[str, Any], ...] = getattr(function, "options", ())
-    return options
+    return tuple(getattr(function, "options", ()))
 
 
 def label_of(options: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ loss L by the output y and returns those by the parameters and by the input,
   d_y = dL/dy,    d_x = dL/dx,    d_w = dL/dw ...     each of the shape of its variable.
 
 Derivations go entry by entry: dL/dx_i = sum_j dL/dy_j dy_j/dx_i, where j runs over all entries
-of y. A condition in brackets is 1 where it holds and 0 elsewhere.
+of y.
 """
 
 from collections.abc import Callable

@@ -80,11 +80,8 @@ def train_by_hand(name: str, dtype: Any) -> Fit:
     """
     widths, _ = TRAINING[name]
     units = [sigmoid] * (len(widths) - 1)
-    return train(
-        name,
-        dtype,
-        functools.partial(backprop.value_and_grad, activations=units, loss=losses.bce),
-    )
+    by_hand = functools.partial(backprop.value_and_grad, activations=units, loss=losses.bce)
+    return train(name, dtype, by_hand)
 
 
 def train(name: str, dtype: Any, value_and_grad: Callable[..., Any] | None = None) -> Fit:
@@ -122,11 +119,9 @@ def _curve_error(ours: np.ndarray, theirs: np.ndarray) -> LeafError:
 
 def _losses_by_torch(name: str) -> np.ndarray:
     """The losses of the same run by PyTorch's autograd and optimizer."""
-    from jaxnets.parity import torch_reference
+    from jaxnets.parity.torch_reference import losses_on_the_way
 
-    widths, learning_rate = TRAINING[name]
+    widths, rate = TRAINING[name]
     x, y = (np.asarray(array, np.float64) for array in data.xor())
     params = starting_params(widths, np.float64)
-    return torch_reference.losses_on_the_way(
-        params, x, y, learning_rate=learning_rate, steps=TORCH_STEPS
-    )
+    return losses_on_the_way(params, x, y, learning_rate=rate, steps=TORCH_STEPS)

@@ -1,6 +1,7 @@
 """Update rules by hand against those of optax, and of PyTorch."""
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -23,20 +24,11 @@ LEARNING_RATE = 0.01
 Paths = dict[str, np.ndarray]
 """The parameters after each step, by the options of the rule."""
 
-
-def _momentum(learning_rate: float, *, decay: float = 0.9) -> optax.GradientTransformation:
-    return optax.sgd(learning_rate, momentum=decay)
-
-
-def _nesterov(learning_rate: float, *, decay: float = 0.9) -> optax.GradientTransformation:
-    return optax.sgd(learning_rate, momentum=decay, nesterov=True)
-
-
 OPTAX: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": optax.adam,
     "adamw": optax.adamw,
-    "momentum": _momentum,
-    "nesterov": _nesterov,
+    "momentum": lambda rate, decay=0.9: optax.sgd(rate, momentum=decay),
+    "nesterov": lambda rate, decay=0.9: optax.sgd(rate, momentum=decay, nesterov=True),
     "rmsprop": optax.rmsprop,
     "sgd": optax.sgd,
 }
@@ -51,9 +43,8 @@ def optimizer_row(name: str, *, torch: bool) -> Report:
         "float64": path_errors(exact, descend_by_optax(name, np.float64)),
         "float32": path_errors(single, descend_by_optax(name, np.float32)),
     }
-    theirs = _descend_by_torch(name) if torch else {}
-    if theirs:
-        errors["PyTorch"] = path_errors({label: exact[label] for label in theirs}, theirs)
+    if torch and (theirs := _descend_by_torch(name)):
+        errors["PyTorch"] = path_errors(exact, theirs)
     options = sorted({option for options in options_of(OPTIMIZERS[name]) for option in options})
     compared = ", ".join([f"parameters after each of {STEPS} steps", *options])
     return Report(name, "optimizer", errors, compared)
@@ -61,13 +52,25 @@ def optimizer_row(name: str, *, torch: bool) -> Report:
 
 def descend(name: str, rule: Callable[..., Any], dtype: Any) -> Paths:
     """The paths of a rule by hand, with all the options that stand beside formula ``name``."""
-    return {label: _path(rule, options, dtype) for label, options in _variants(name)}
+    start, curvatures, noise = _problem(dtype)
+
+    def path(options: Mapping[str, Any]) -> np.ndarray:
+        p, state, passed = start, None, []
+        for disturbance in noise:
+            gradient = curvatures * p + disturbance
+            p, state = rule(p, gradient, state, learning_rate=LEARNING_RATE, **options)
+            passed.append(p)
+        return np.stack(passed)
+
+    return {label: path(options) for label, options in _variants(name).items()}
 
 
 def descend_by_optax(name: str, dtype: Any) -> Paths:
     """The same of a rule of optax, in one program."""
     start, curvatures, noise = _problem(dtype)
-    rules = {label: OPTAX[name](LEARNING_RATE, **options) for label, options in _variants(name)}
+    rules = {
+        label: OPTAX[name](LEARNING_RATE, **options) for label, options in _variants(name).items()
+    }
 
     def step(carry: Any, disturbance: Any) -> Any:
         for label, (p, state) in carry.items():
@@ -82,6 +85,19 @@ def descend_by_optax(name: str, dtype: Any) -> Paths:
         return {label: np.asarray(path) for label, path in paths.items()}
 
 
+def _descend_by_torch(name: str) -> Paths:
+    """The same of a rule of PyTorch; nothing if it has no such rule."""
+    from jaxnets.parity import torch_reference as theirs
+
+    if name not in theirs.OPTIMIZERS:
+        return {}
+    rule = functools.partial(theirs.OPTIMIZERS[name], lr=LEARNING_RATE)
+    return {
+        label: theirs.descend(functools.partial(rule, **options), *_problem(np.float64))
+        for label, options in _variants(name).items()
+    }
+
+
 def path_errors(found: Paths, expected: Paths) -> tuple[LeafError, ...]:
     """The errors of all paths: each coordinate relative to the farthest that it gets from 0."""
     return tuple(
@@ -90,20 +106,11 @@ def path_errors(found: Paths, expected: Paths) -> tuple[LeafError, ...]:
     )
 
 
-def _variants(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _variants(name: str) -> dict[str, Mapping[str, Any]]:
     """The options that a rule is tried with, by label."""
-    yield "default", {}
-    yield from ((label_of(options), options) for options in options_of(OPTIMIZERS[name]))
-
-
-def _path(rule: Callable[..., Any], options: Mapping[str, Any], dtype: Any) -> np.ndarray:
-    p, curvatures, noise = _problem(dtype)
-    state, path = None, []
-    for disturbance in noise:
-        gradient = curvatures * p + disturbance
-        p, state = rule(p, gradient, state, learning_rate=LEARNING_RATE, **options)
-        path.append(p)
-    return np.stack(path)
+    return {
+        label_of(options) or "default": options for options in ({}, *options_of(OPTIMIZERS[name]))
+    }
 
 
 def _problem(dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,15 +119,3 @@ def _problem(dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     arrays = rng.standard_normal(20), np.geomspace(0.01, 10, 20), rng.standard_normal((STEPS, 20))
     start, curvatures, noise = (array.astype(dtype) for array in arrays)
     return start, curvatures, noise
-
-
-def _descend_by_torch(name: str) -> Paths:
-    """The same of a rule of PyTorch; nothing if it has no such rule."""
-    from jaxnets.parity import torch_reference
-
-    problem = _problem(np.float64)
-    return {
-        label: torch_reference.descend(name, options, *problem, learning_rate=LEARNING_RATE)
-        for label, options in _variants(name)
-        if name in torch_reference.OPTIMIZERS
-    }

@@ -12,7 +12,7 @@ from jaxnets.experiments.activations import __main__ as activations
 from jaxnets.experiments.activations.dead_units import count_dead_units
 from jaxnets.experiments.activations.gradient_flow import gradient_norms
 from jaxnets.experiments.harness.choices import OPTIMIZERS
-from jaxnets.parity import formulas
+from jaxnets.parity.formulas import ACTIVATIONS
 
 SHORT = activations.Config(steps=100, log_every=50)
 HAND = {"prelu": {"alpha": np.float32(0.25)}}
@@ -40,7 +40,7 @@ def test_every_activation_is_drawn_the_courses_first(curves):
 def test_curves_have_the_slopes_derived_by_hand(curves, name):
     x, y, slope = curves[name]
     assert (x[0], x[-1]) == (-5, 5)
-    value, derivative = getattr(formulas.activations, name)(x.astype(float), **HAND.get(name, {}))
+    value, derivative = ACTIVATIONS[name](x.astype(float), **HAND.get(name, {}))
     np.testing.assert_allclose(y, value, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(slope, derivative, rtol=1e-5, atol=1e-6)
 

@@ -5,15 +5,8 @@ the course calls l1 and f(x) its a1, and a gradient passes backwards through the
 
   d_l1 = d_a1 f'(l1)         (d_l1 is dL/dl1, d_a1 is dL/da1; element by element)
 
-A condition in brackets is 1 where it holds and 0 elsewhere. At a kink the derivative is one-sided,
-the same side as PyTorch's. Softmax and the learned slope, which are not elementwise, stand with
-the layers.
+At a kink the derivative is one-sided, the same side as PyTorch's. Softmax and the learned slope,
+which are not elementwise, stand with the layers.
 """
 
-from jaxnets.parity.formulas.activations import gated, rectifiers, sigmoids, threshold
-from jaxnets.parity.formulas.activations.gated import *  # noqa: F403
-from jaxnets.parity.formulas.activations.rectifiers import *  # noqa: F403
-from jaxnets.parity.formulas.activations.sigmoids import *  # noqa: F403
-from jaxnets.parity.formulas.activations.threshold import *  # noqa: F403
-
-__all__ = sorted([*gated.__all__, *rectifiers.__all__, *sigmoids.__all__, *threshold.__all__])
+__all__: list[str] = []
