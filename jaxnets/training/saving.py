@@ -20,7 +20,7 @@ from jaxnets.files.checkpoint import MACHINE, PROGRAM, Checkpoint, CheckpointSto
 from jaxnets.paths import described, named_leaves
 from jaxnets.training.run import Progress, Run
 
-__all__ = ["Saver", "open_saver"]
+__all__ = ["Saver", "identify", "open_saver"]
 
 MOST_SHOWN = 8
 """Numbers of a key or a hyperparameter that an error lists."""
@@ -30,14 +30,19 @@ class Saver:
     """Saves a run when that is due."""
 
     def __init__(
-        self, store: CheckpointStore, checkpoint: Checkpoint, run: Run, start: Progress
+        self,
+        store: CheckpointStore,
+        checkpoint: Checkpoint,
+        identity: dict[str, str],
+        start: Progress,
+        end: int,
     ) -> None:
         self._store = store
         self._every_steps = checkpoint.every_steps
         self._every_seconds = checkpoint.every_seconds
-        self._identity = identity(run, start)
+        self._identity = identity
         self._start = start
-        self._end = run.end
+        self._end = end
         self._saved_step = -1
         self._saved_at = time.monotonic()
 
@@ -92,14 +97,20 @@ class Saver:
 
 
 @contextmanager
-def open_saver(function: str, checkpoint: Checkpoint, run: Run, start: Progress) -> Iterator[Saver]:
-    """A `Saver` for a run that is before its first step."""
-    if len(named_leaves(start)) < len(jax.tree.leaves(start)):
-        rule = "be of a model whose parameters have a path each"
-        remedy = "Use names without a slash."
-        fail("checkpoint", rule, "two parameters at one path", remedy)
+def open_saver(
+    function: str, checkpoint: Checkpoint, identity: dict[str, str], start: Progress, end: int
+) -> Iterator[Saver]:
+    """A `Saver` for a run of this identity, which is before its first step.
+
+    Args:
+      function: The public function that runs it, for warnings.
+      checkpoint: Where and when to save.
+      identity: What `identify` says of the run.
+      start: The run before its first step.
+      end: The step that it ends before.
+    """
     with CheckpointStore(checkpoint, function=function) as store:
-        yield Saver(store, checkpoint, run, start)
+        yield Saver(store, checkpoint, identity, start, end)
 
 
 def _saved_part(progress: Progress) -> Progress:
@@ -109,8 +120,12 @@ def _saved_part(progress: Progress) -> Progress:
     return progress._replace(positions=tuple(positions))
 
 
-def identity(run: Run, start: Progress) -> dict[str, str]:
+def identify(run: Run, start: Progress) -> dict[str, str]:
     """All that must be equal for a run to be the same run, as texts by path."""
+    if len(named_leaves(start)) < len(jax.tree.leaves(start)):
+        rule = "be of a model whose parameters have a path each"
+        remedy = "Use names without a slash."
+        fail("checkpoint", rule, "two parameters at one path", remedy)
     program, block = run.program, run.blocks[0]
     schedule, position = program.schedule, start.positions[0]
     stop = program.stop
