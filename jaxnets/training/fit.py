@@ -59,9 +59,9 @@ def fit(
 ) -> Fit:
     """Train a model.
 
-    The run is compiled whole. The host looks in between chunks of a fraction of a second and nothing
-    calls back from inside. A second run with an equal trial and metrics and data of the same
-    shapes compiles nothing, whatever its steps, key and data.
+    The run is compiled whole. The host looks in between chunks of a fraction of a second, and
+    nothing calls back from inside. A second run with an equal trial and metrics and data of the
+    same shapes compiles nothing, whatever its steps, key and data.
 
     Args:
       model: The Model to train.
