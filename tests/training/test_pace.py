@@ -42,8 +42,8 @@ def test_evaluations_between_quick_steps_do_not_pile_up(evaluation):
 
 
 def test_a_chunk_that_happened_to_be_quick_makes_no_long_one():
-    found = chunks(lambda start, end: 1e-9 if start < 32 else (end - start) * 1e-4, count=9)
-    assert found[1][0] == MOST_GROWTH * FIRST_STEPS
+    found = chunks(lambda start, end: 1e-9 if not start else (end - start) * 1e-4, count=9)
+    assert found[1][0] == MOST_GROWTH * found[0][0]
     assert max(seconds for _, seconds in found) < 0.26
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import runpy
 import signal
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def test_ctrl_c_while_a_run_is_compiled_returns_it_without_a_step(monkeypatch):
 def test_a_chunk_of_one_network_is_kept_and_one_of_many_blocks_abandoned(monkeypatch):
     monkeypatch.setattr(Run, "advance", interrupting(Run.advance))
     options = {"on_interrupt": "return", **ENDLESS}
-    assert int(jn.fit(*TRIAL, XOR, key=KEY, **options).state.step) == 32
+    assert int(jn.fit(*TRIAL, XOR, key=KEY, **options).state.step) == 8
     keys = jax.random.split(KEY, 3)
     found = jn.sweep(TRIAL, XOR, keys=keys, batch_members=1, **options)
     assert (found.status.tolist(), int(found.state.step)) == (["interrupted"] * 3, 0)
@@ -184,7 +185,7 @@ def test_a_watch_is_not_waited_for():
 
     with pytest.raises(jn.TrainingInterrupted) as caught:
         jn.fit(*TRIAL, XOR, key=KEY, watch=endless, **ENDLESS)
-    assert int(caught.value.result.state.step) == 32
+    assert int(caught.value.result.state.step) == 8
 
 
 def test_ctrl_c_in_a_run_within_a_watch_ends_the_run_around_it():
@@ -298,3 +299,15 @@ def test_a_process_that_is_to_terminate_saves_and_ends_by_the_signal(tmp_path):
     assert "interrupted" not in output
     assert list(tmp_path.glob("step-*"))
     assert seconds < 5
+
+
+SCRIPT = Path(__file__).parents[2] / "experiments" / "benchmarks" / "signals.py"
+"""Prints the seconds of each answer."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("situation", runpy.run_path(str(SCRIPT))["SITUATIONS"])
+def test_signals_at_a_bad_time_are_answered_within_a_second(situation):
+    command = [sys.executable, str(SCRIPT), "--only", situation, "--within", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
