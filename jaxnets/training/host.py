@@ -19,11 +19,12 @@ from jaxnets.training.arguments import fail_traced
 from jaxnets.training.columns import Columns
 from jaxnets.training.evaluation import Stop
 from jaxnets.training.history import History
+from jaxnets.training.identity import identify
 from jaxnets.training.listening import Interrupted, Listener
 from jaxnets.training.pace import Pace
 from jaxnets.training.results import Fit, Sweep
 from jaxnets.training.run import Progress, Run
-from jaxnets.training.saving import Saver, identify, open_saver
+from jaxnets.training.saving import Saver, open_saver
 
 __all__ = ["UNSCORED", "Ended", "Host", "Look", "Outlook"]
 
