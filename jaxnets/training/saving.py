@@ -24,12 +24,14 @@ class Saver:
 
     def __init__(
         self,
+        function: str,
         store: CheckpointStore,
         checkpoint: Checkpoint,
         identity: dict[str, str],
         start: Progress,
         end: int,
     ) -> None:
+        self._function = function
         self._store = store
         self._every_steps = checkpoint.every_steps
         self._every_seconds = checkpoint.every_seconds
@@ -77,7 +79,8 @@ class Saver:
             self.save(progress)
         except OSError as error:
             self._saved_at = time.monotonic()
-            warnings.warn(f"{error} The run goes on.", stacklevel=2)
+            text = f"{self._function}: {error} The run goes on."
+            warnings.warn(text, stacklevel=2)
 
     def save(self, progress: Progress) -> None:
         """Save, unless this very step is saved already."""
@@ -103,7 +106,7 @@ def open_saver(
       end: The step that it ends before.
     """
     with CheckpointStore(checkpoint, function=function) as store:
-        yield Saver(store, checkpoint, identity, start, end)
+        yield Saver(function, store, checkpoint, identity, start, end)
 
 
 def _saved_part(progress: Progress) -> Progress:
