@@ -189,12 +189,7 @@ class Host(Generic[R]):
         """Run chunk after chunk until the steps are made or something ends the run."""
         run, began, pace = self.run, time.perf_counter(), self._pace(progress)
         looked_at = self.outlook.watch is not None or run.validation is not None
-        with tqdm(
-            total=run.end - run.first,
-            initial=progress.step - run.first,
-            disable=not self.outlook.progress,
-            unit="step",
-        ) as bar:
+        with self._bar(progress) as bar:
             while not (status := self._status(progress, began)):
                 before, error = progress, None
                 try:
@@ -213,6 +208,11 @@ class Host(Generic[R]):
                 if enough:
                     return Ended(progress, self._status(progress, began) or "watch", error)
         return Ended(progress, status, None)
+
+    def _bar(self, progress: Progress) -> tqdm:
+        steps, shown = self.run.end - self.run.first, self.outlook.progress
+        made = progress.step - self.run.first
+        return tqdm(total=steps, initial=made, disable=not shown, unit="step")
 
     def _advance(self, progress: Progress, pace: Pace, saver: Saver | None) -> Progress:
         """The run after one chunk more."""

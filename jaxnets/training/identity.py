@@ -33,27 +33,13 @@ def identify(run: Run, start: Progress) -> dict[str, str]:
         rule = "be of a model whose parameters have a path each"
         remedy = "Use names without a slash."
         fail("checkpoint", rule, "two parameters at one path", remedy)
-    program, block = run.program, run.blocks[0]
-    schedule, position = program.schedule, start.positions[0]
-    stop = program.stop
-    examples = {"data": _pair(run.data), "validation": _pair(run.validation)}
-    given = [(one.key, one.params, one.values, one.start) for one in run.blocks]
-    keys, params, values, begun = zip(*given, strict=True)
-    drawn_from = {
-        "keys" if run.many else "key": keys,
-        "going on from": begun,
-        **{f"hyperparameters/{name}": [one[name] for one in values] for name in values[0]},
-    }
-    started = {} if params[0] is None else jax.tree.map(_checksum, *params)
-    traced = jax.make_jaxpr(program.advance)(position, block.values, run.data, run.validation, 0)
+    program, position = run.program, start.positions[0]
+    schedule, state, stop = program.schedule, position.state, program.stop
+    args = (position, run.blocks[0].values, run.data, run.validation, 0)
     return {
-        **described({"params": position.state.params, "opt_state": position.state.opt_state}),
-        **{
-            name: f"{describe(leaf)} {_checksum_once(leaf)}"
-            for name, leaf in named_leaves(examples).items()
-        },
-        **{name: _values(*jax.tree.leaves(leaf)) for name, leaf in drawn_from.items()},
-        **named_leaves({"start": started}),
+        **described({"params": state.params, "opt_state": state.opt_state}),
+        **_examples(run),
+        **_drawn_from(run),
         "batch_size": str(schedule.batching.size),
         "steps in an epoch": str(schedule.batching.per_epoch),
         "record_every": str(schedule.record_every),
@@ -62,8 +48,30 @@ def identify(run: Run, start: Progress) -> dict[str, str]:
         "records": ", ".join(start.history),
         "evaluations": ", ".join(start.validation),
         # Some optimizers keep their hyperparameters in their state, where no program shows them.
-        PROGRAM: fingerprint(traced, position.state.opt_state),
+        PROGRAM: fingerprint(jax.make_jaxpr(program.advance)(*args), state.opt_state),
         MACHINE: _machine(),
+    }
+
+
+def _examples(run: Run) -> dict[str, str]:
+    """What the run learns from and what it is evaluated on."""
+    examples = named_leaves({"data": _pair(run.data), "validation": _pair(run.validation)})
+    return {name: f"{describe(leaf)} {_checksum_once(leaf)}" for name, leaf in examples.items()}
+
+
+def _drawn_from(run: Run) -> dict[str, str]:
+    """What the networks begin with: keys, hyperparameters, and parameters or states."""
+    given = [(one.key, one.params, one.values, one.start) for one in run.blocks]
+    keys, params, values, begun = zip(*given, strict=True)
+    drawn_from = {
+        "keys" if run.many else "key": keys,
+        "going on from": begun,
+        **{f"hyperparameters/{name}": [one[name] for one in values] for name in values[0]},
+    }
+    started = {} if params[0] is None else jax.tree.map(_checksum, *params)
+    return {
+        **{name: _values(*jax.tree.leaves(leaf)) for name, leaf in drawn_from.items()},
+        **named_leaves({"start": started}),
     }
 
 

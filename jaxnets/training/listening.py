@@ -61,10 +61,11 @@ class Listener:
         traceback: TracebackType | None,
     ) -> None:
         self._put_back()
-        if self.signal is None or not (error is None or self.raised(error)):
+        if self.signal is None:
             return
         self.hand_on()
-        if self.result is None or self._raises:
+        ours = error is None or self.raised(error)
+        if ours and (self.result is None or self._raises):
             raise TrainingInterrupted(self.result) from None
 
     @contextlib.contextmanager
