@@ -152,8 +152,7 @@ class Host(Generic[R]):
     def _run(self, function: str) -> tuple[Ended, dict[str, float]]:
         """Compile and run; return how that ended and its wall time by part."""
         started = compiled = time.perf_counter()
-        with self.listener.at_once():
-            progress = self.run.start()
+        progress = self.run.start()
         with contextlib.ExitStack() as stack:
             saver, checkpoint = None, self.outlook.checkpoint
             try:
@@ -161,7 +160,8 @@ class Host(Generic[R]):
                     # Opened first: another run's is refused before anything large is compiled.
                     saver = stack.enter_context(self._open_saver(function, checkpoint, progress))
                     progress = saver.resumed()
-                with self.listener.at_once():
+                if self.listener.signal is None:
+                    # Waited for: an error that is raised while JAX compiles may crash the process.
                     self.run.compile(progress)
                 compiled = time.perf_counter()
                 ended = self._run_chunks(progress, saver)
@@ -198,8 +198,7 @@ class Host(Generic[R]):
                         saver.save_if_due(progress)
                     if self.outlook.progress:
                         _move(bar, progress.step - before.step, progress)
-                    with self.listener.at_once():
-                        enough = looked_at and self._look(before, progress, began)
+                    enough = looked_at and self._look(before, progress, began)
                 except TRACED:
                     raise
                 except BaseException as raised:  # a run is worth more than what went wrong beside
@@ -263,7 +262,8 @@ class Host(Generic[R]):
         history = _since(found.history, before.history)
         validation = _since(found.validation, before.validation)
         look = Look(now.step, self.run.end, elapsed, history, validation, found.params)
-        answer = self.outlook.watch(look)
+        with self.listener.at_once():
+            answer = self.outlook.watch(look)
         try:
             return bool(answer)
         except (TypeError, ValueError):  # of an array of many

@@ -4,7 +4,7 @@ from collections import deque
 
 __all__ = ["Pace"]
 
-FIRST_STEPS = 8
+FIRST_STEPS = 10
 """The most steps in the first chunk: one may take longer than its work makes one think."""
 
 FIRST_WORK = 2**24
@@ -30,9 +30,9 @@ class Pace:
     Example:
       >>> pace = Pace(0.25, work=100, evaluate_every=0, longest=4096)
       >>> pace.steps(0)
-      8
-      >>> pace.made(8, seconds=0.008)
-      >>> pace.steps(8)
+      10
+      >>> pace.made(10, seconds=0.01)
+      >>> pace.steps(10)
       250
     """
 

@@ -158,7 +158,7 @@ def test_ctrl_c_while_a_run_is_compiled_returns_it_without_a_step(monkeypatch):
 def test_a_chunk_of_one_network_is_kept_and_one_of_many_blocks_abandoned(monkeypatch):
     monkeypatch.setattr(Run, "advance", interrupting(Run.advance))
     options = {"on_interrupt": "return", **ENDLESS}
-    assert int(jn.fit(*TRIAL, XOR, key=KEY, **options).state.step) == 8
+    assert int(jn.fit(*TRIAL, XOR, key=KEY, **options).state.step) == 10
     keys = jax.random.split(KEY, 3)
     found = jn.sweep(TRIAL, XOR, keys=keys, batch_members=1, **options)
     assert (found.status.tolist(), int(found.state.step)) == (["interrupted"] * 3, 0)
@@ -186,7 +186,7 @@ def test_a_watch_is_not_waited_for():
 
     with pytest.raises(jn.TrainingInterrupted) as caught:
         jn.fit(*TRIAL, XOR, key=KEY, watch=endless, **ENDLESS)
-    assert int(caught.value.result.state.step) == 8
+    assert int(caught.value.result.state.step) == 10
 
 
 def test_ctrl_c_in_a_run_within_a_watch_ends_the_run_around_it():
