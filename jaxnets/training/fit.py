@@ -98,9 +98,9 @@ def fit(
       on_divergence: ``"raise"``, or ``"return"`` the run up to there with status
         ``"diverged"``.
       on_interrupt: What Ctrl-C does, at once or at the end of the chunk under way or of compiling,
-        in the main thread and where Python would answer it: ``"raise"`` `TrainingInterrupted`, or ``"return"``
-        the run up to there with status ``"interrupted"``. With a ``checkpoint`` SIGTERM too is
-        heard, and ends the process once the run is saved.
+        in the main thread and where Python would answer it: ``"raise"`` `TrainingInterrupted`, or
+        ``"return"`` the run up to there with status ``"interrupted"``. With a ``checkpoint``
+        SIGTERM too is heard, and ends the process once the run is saved.
       progress: Whether to draw a progress bar on standard error.
 
     Returns:
