@@ -39,6 +39,9 @@ __all__ = ["MACHINE", "PROGRAM", "Checkpoint", "CheckpointStore", "Saved"]
 
 NAME = r"step-\d{10}\.safetensors"
 
+FORMER = ("step-*/run.json", "members-*/step-*/run.json")
+"""Files that tell a folder of checkpoints which Orbax wrote, before this format."""
+
 DEFAULT_SECONDS = 60.0
 """Time between saves when none is asked for."""
 
@@ -136,7 +139,8 @@ class CheckpointStore:
     def latest(self, expected: Mapping[str, str]) -> Saved | None:
         """Return the newest checkpoint that is intact, or None if there are none at all.
 
-        One that was truncated or altered is passed over with a warning.
+        One that was truncated or altered is passed over with a warning; so are all that Orbax
+        wrote for a former version.
 
         Args:
           expected: What `save` is given as ``described`` by a run that may go on from here.
@@ -163,6 +167,7 @@ class CheckpointStore:
             return saved
         if self._damaged:
             self._fail_all_damaged()
+        self._warn_of_former()
         return None
 
     def save(
@@ -227,6 +232,15 @@ class CheckpointStore:
             warnings.warn(
                 f"{self._function}: the checkpoint {path} is damaged ({reason}) and not used; "
                 f"the run goes on from {used.name}.",
+                stacklevel=3,
+            )
+
+    def _warn_of_former(self) -> None:
+        if any(any(self._folder.glob(files)) for files in FORMER):
+            warnings.warn(
+                f"{self._function}: the checkpoints in {self._folder} are Orbax's, of a former "
+                "version of jaxnets, and not used; the run starts anew. Finish it with the version "
+                "that began it, or pass another directory.",
                 stacklevel=3,
             )
 

@@ -1,5 +1,6 @@
 """Columns of records on the host: of one network ``[records]``, of many ``[records, members]``."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -114,8 +115,15 @@ def joined(blocks: list[Any], axes: list[int], size: int | None = None) -> Any:
       axes: Per block 1 if it has an axis of members, else 0.
       size: Members to keep: the last block may be filled up.
     """
+    result: Any = _joined(blocks, tuple(axes), size)
+    return result
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _joined(blocks: list[Any], axes: tuple[int, ...], size: int | None) -> Any:
+    """`joined`, in one program: as many small ones as there are leaves take long to compile."""
     wide = [
-        block if axis else jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], block)
+        block if axis else jax.tree.map(lambda leaf: leaf[None], block)
         for block, axis in zip(blocks, axes, strict=True)
     ]
     return jax.tree.map(lambda *leaves: _concatenated(leaves)[:size], *wide)

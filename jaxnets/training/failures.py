@@ -54,14 +54,18 @@ class TrainingDiverged(ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run between two chunks, once its checkpoint was saved if it has one.
+    """Ctrl-C ended a run, once its checkpoint was saved if it has one.
 
     Attributes:
-      result: The `Fit` or the `Sweep` up to there, with status ``"interrupted"``.
+      result: The `Fit` or the `Sweep` up to there, with status ``"interrupted"`` or, if the signal
+        came as it ended, the one that it ended with; None if it was still being prepared.
     """
 
-    def __init__(self, result: Fit | Sweep) -> None:
+    def __init__(self, result: Fit | Sweep | None) -> None:
         self.result = result
+        if result is None:
+            super().__init__("interrupted before the first step could be made")
+            return
         steps = int(np.max(np.asarray(result.state.step)))
         super().__init__(f"interrupted after {steps} steps; error.result holds the run up to there")
 

@@ -15,7 +15,7 @@ from jaxnets.training.arguments import check_not_traced, check_trial, one_key
 from jaxnets.training.evaluation import Metric, Stop
 from jaxnets.training.failures import TrainingDiverged, diverged
 from jaxnets.training.history import History
-from jaxnets.training.host import Host, Look, Outlook
+from jaxnets.training.host import UNSCORED, Host, Look, Outlook
 from jaxnets.training.inputs import check_like, moves_data
 from jaxnets.training.objective import Objective
 from jaxnets.training.prepare import Settings, Task, prepare
@@ -59,9 +59,9 @@ def fit(
 ) -> Fit:
     """Train a model.
 
-    The run is compiled whole. The host looks in between chunks of about half a second and nothing
-    calls back from inside. A second run with an equal trial and metrics and data of the same
-    shapes compiles nothing, whatever its steps, key and data.
+    The run is compiled whole. The host looks in between chunks of a fraction of a second, and
+    nothing calls back from inside. A second run with an equal trial and metrics and data of the
+    same shapes compiles nothing, whatever its steps, key and data.
 
     Args:
       model: The Model to train.
@@ -97,8 +97,10 @@ def fit(
         the run. If it raises, the error carries the run so far as ``error.result``.
       on_divergence: ``"raise"``, or ``"return"`` the run up to there with status
         ``"diverged"``.
-      on_interrupt: What Ctrl-C does, at the next look: ``"raise"`` `TrainingInterrupted`, or
-        ``"return"`` the run up to there with status ``"interrupted"``.
+      on_interrupt: What Ctrl-C does, at once or at the end of the chunk under way or of compiling,
+        in the main thread and where Python would answer it: ``"raise"`` `TrainingInterrupted`, or
+        ``"return"`` the run up to there with status ``"interrupted"``. With a ``checkpoint``
+        SIGTERM too is heard, and ends the process once the run is saved.
       progress: Whether to draw a progress bar on standard error.
 
     Returns:
@@ -112,7 +114,7 @@ def fit(
         ``fit`` itself is being traced.
       TrainingDiverged: If a loss, a gradient or an updated parameter stops being finite. The
         error carries the step, the parameter, the last finite state and everything recorded.
-      TrainingInterrupted: If Ctrl-C ended it.
+      TrainingInterrupted: If Ctrl-C ended it, or came before there was anything to return.
 
     Example:
       >>> x = jax.numpy.linspace(0, 1, 100)[:, None]
@@ -133,31 +135,34 @@ def fit(
     went = None if start is None else begun(start, Fit, key, params)
     key = one_key(key if went is None else went.state.key)
     trial = Trial(model, loss, optimizer)
-    task = prepare(
-        trial,
-        Fixed(trial),
-        {},
-        Settings(
-            steps,
-            epochs,
-            batch_size,
-            drop_last,
-            metrics,
-            validate_every,
-            record_every,
-            record_gradient_norm,
-            eval_params,
-            stop,
-        ),
-        data,
-        validation,
-        params=params if went is None else went.state.params,
-        key=key,
-    )
-    run = _run(task, key, params, went)
-    found, ended = Host(run, outlook, functools.partial(_result, run, model)).drive("fit")
-    if found.status == "diverged" and on_divergence == "raise":
-        raise _error(run, ended.progress, found)
+    with outlook.listener() as listener:
+        with listener.at_once():
+            task = prepare(
+                trial,
+                Fixed(trial),
+                {},
+                Settings(
+                    steps,
+                    epochs,
+                    batch_size,
+                    drop_last,
+                    metrics,
+                    validate_every,
+                    record_every,
+                    record_gradient_norm,
+                    eval_params,
+                    stop,
+                ),
+                data,
+                validation,
+                params=params if went is None else went.state.params,
+                key=key,
+            )
+            run = _run(task, key, params, went)
+        result = functools.partial(_result, run, model)
+        found, ended = Host(run, outlook, listener, result).drive("fit")
+        if found.status == "diverged" and on_divergence == "raise":
+            raise _error(run, ended.progress, found)
     return found
 
 
@@ -196,7 +201,7 @@ def _result(
         params=params,
         history=History(progress.history),
         validation=History(progress.validation),
-        scores=run.scores([params]),
+        scores=run.scores([params]) if status not in UNSCORED else {},
         state=state,
         status=status,
         seconds=seconds,

@@ -1,13 +1,10 @@
 """The work of the host between the chunks of a run: collect, save, show, look in and stop."""
 
 import contextlib
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
@@ -21,16 +18,18 @@ from jaxnets.model import Params
 from jaxnets.training.arguments import fail_traced
 from jaxnets.training.columns import Columns
 from jaxnets.training.evaluation import Stop
-from jaxnets.training.failures import TrainingInterrupted
 from jaxnets.training.history import History
+from jaxnets.training.identity import identify
+from jaxnets.training.listening import Interrupted, Listener
+from jaxnets.training.pace import Pace
 from jaxnets.training.results import Fit, Sweep
 from jaxnets.training.run import Progress, Run
 from jaxnets.training.saving import Saver, open_saver
 
-__all__ = ["Asked", "Ended", "Host", "Look", "Outlook", "listening"]
+__all__ = ["UNSCORED", "Ended", "Host", "Look", "Outlook"]
 
-CHUNK_SECONDS = 0.5
-"""About how long a chunk takes, and Ctrl-C may go unanswered."""
+CHUNK_SECONDS = 0.25
+"""About how long a chunk takes: a quarter of the second in which a signal is to be answered."""
 
 SHOWN_SECONDS = 0.1
 """The same where there is a bar to move or a time to keep."""
@@ -38,11 +37,8 @@ SHOWN_SECONDS = 0.1
 BLOCK_SECONDS = 0.005
 """The least time for a block of members, so that its start does not cost more than its steps."""
 
-FIRST_WORK = 2**24
-"""The most products of examples and parameters in the first chunk, whose pace is unknown."""
-
-MOST_GROWTH = 64
-"""The most that a chunk may have in steps, as a multiple of the one before."""
+UNSCORED = ("", "interrupted")
+"""The statuses without an evaluation of the parameters: in passing, and in haste."""
 
 TRACED = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 """The errors of JAX where the value of a traced array is asked for."""
@@ -90,6 +86,10 @@ class Outlook(NamedTuple):
         if self.watch is not None:
             check_callable("watch", self.watch, "Pass a function watch(look) -> bool.")
 
+    def listener(self) -> Listener:
+        """What hears signals for the run; a request to terminate where a checkpoint can answer."""
+        return Listener(self.on_interrupt, for_termination=self.checkpoint is not None)
+
 
 class Ended(NamedTuple):
     """A run that has ended.
@@ -113,18 +113,20 @@ class Host(Generic[R]):
     Attributes:
       run: The run.
       outlook: What looks in.
-      result: ``result(progress, status, seconds)``, what the user gets.
+      listener: What hears signals.
+      result: ``result(progress, status, seconds)``, what the user gets; with status ``""`` what
+        who watches may see of it.
     """
 
     run: Run
     outlook: Outlook
+    listener: Listener
     result: Callable[[Progress, str, dict[str, float]], R]
 
     def drive(self, function: str) -> tuple[R, Ended]:
         """Run to the end; ``function`` is the public one that runs it, for warnings.
 
         Raises:
-          TrainingInterrupted: If Ctrl-C ended the run and an error is wanted.
           BaseException: Of a chunk, or of what looked in, which then carries the result so far.
         """
         self.run.check_steps()
@@ -144,90 +146,109 @@ class Host(Generic[R]):
             got = f"got NaN at every evaluation of {stop.metric!r}, which is never better"
             text = f"{function}: stop.metric must be a number; {got}. Mend the metric."
             warnings.warn(text, stacklevel=2)
-        if ended.status == "interrupted" and self.outlook.on_interrupt == "raise":
-            raise TrainingInterrupted(found)
+        self.listener.result = found
         return found, ended
 
     def _run(self, function: str) -> tuple[Ended, dict[str, float]]:
         """Compile and run; return how that ended and its wall time by part."""
-        started = time.perf_counter()
-        start, checkpoint = self.run.start(), self.outlook.checkpoint
-        progress, saver = start, None
+        started = compiled = time.perf_counter()
+        progress = self.run.start()
         with contextlib.ExitStack() as stack:
-            asked = stack.enter_context(listening(for_termination=checkpoint is not None))
-            if checkpoint is not None:
-                # Opened first: one of another run is refused before anything large is compiled.
-                saver = stack.enter_context(open_saver(function, checkpoint, self.run, start))
-                progress = saver.resumed()
-            self.run.compile(progress)
-            compiled = time.perf_counter()
-            ended = self._run_chunks(progress, saver, asked)
+            saver, checkpoint = None, self.outlook.checkpoint
+            try:
+                if checkpoint is not None:
+                    # Opened first: another run's is refused before anything large is compiled.
+                    saver = stack.enter_context(self._open_saver(function, checkpoint, progress))
+                    progress = saver.resumed()
+                if self.listener.signal is None:
+                    # Waited for: an error that is raised while JAX compiles may crash the process.
+                    self.run.compile(progress)
+                compiled = time.perf_counter()
+                ended = self._run_chunks(progress, saver)
+            except Interrupted as raised:
+                if not self.listener.raised(raised):
+                    raise
+                ended = Ended(progress, "interrupted", None)
             if saver is not None:
                 try:
                     saver.save(ended.progress)
                 except OSError as error:
                     ended = ended._replace(error=ended.error or error)
-        if asked.signal == signal.SIGTERM:
-            signal.raise_signal(signal.SIGTERM)
+        self.listener.hand_on()
         return ended, {"compile": compiled - started, "run": time.perf_counter() - compiled}
 
-    def _run_chunks(self, progress: Progress, saver: Saver | None, asked: "Asked") -> Ended:
+    def _open_saver(
+        self, function: str, checkpoint: Checkpoint, start: Progress
+    ) -> contextlib.AbstractContextManager[Saver]:
+        """What saves the run; the folder is not left open by a signal."""
+        with self.listener.at_once():
+            identity = identify(self.run, start)
+        return open_saver(function, checkpoint, identity, start, self.run.end)
+
+    def _run_chunks(self, progress: Progress, saver: Saver | None) -> Ended:
         """Run chunk after chunk until the steps are made or something ends the run."""
-        run, outlook, began = self.run, self.outlook, time.perf_counter()
-        made, spent = 0, 0.0
-        error: BaseException | None = None
-        looked_at = outlook.watch is not None or run.validation is not None
-        with tqdm(
-            total=run.end - run.first,
-            initial=progress.step - run.first,
-            disable=not outlook.progress,
-            unit="step",
-        ) as bar:
-            while not (status := self._status(progress, asked, began)):
-                started, before = time.perf_counter(), progress
-                end = min(before.step + self._size(before, made, spent), run.end)
+        run, began, pace = self.run, time.perf_counter(), self._pace(progress)
+        looked_at = self.outlook.watch is not None or run.validation is not None
+        with self._bar(progress) as bar:
+            while not (status := self._status(progress, began)):
+                before, error = progress, None
                 try:
-                    progress = run.advance(before, end if saver is None else saver.cut(before, end))
-                    made, spent = progress.step - before.step, time.perf_counter() - started
+                    progress = self._advance(before, pace, saver)
                     if saver is not None:
                         saver.save_if_due(progress)
-                    if outlook.progress:
-                        _move(bar, made, progress)
+                    if self.outlook.progress:
+                        _move(bar, progress.step - before.step, progress)
                     enough = looked_at and self._look(before, progress, began)
                 except TRACED:
                     raise
                 except BaseException as raised:  # a run is worth more than what went wrong beside
-                    enough, error = True, raised
+                    enough = True
+                    error = None if self.listener.raised(raised) else raised
                 if enough:
-                    status = self._status(progress, asked, began) or "watch"
-                    break
-        return Ended(progress, status, error)
+                    return Ended(progress, self._status(progress, began) or "watch", error)
+        return Ended(progress, status, None)
 
-    def _status(self, progress: Progress, asked: "Asked", began: float) -> str:
+    def _bar(self, progress: Progress) -> tqdm:
+        steps, shown = self.run.end - self.run.first, self.outlook.progress
+        made = progress.step - self.run.first
+        return tqdm(total=steps, initial=made, disable=not shown, unit="step")
+
+    def _advance(self, progress: Progress, pace: Pace, saver: Saver | None) -> Progress:
+        """The run after one chunk more."""
+        started = time.perf_counter()
+        end = min(progress.step + pace.steps(progress.step), self.run.end)
+        if saver is not None:
+            end = saver.cut(progress, end)
+        # Blocks that wait for a thread need not begin; a single one is waited for, and kept.
+        many = len(self.run.blocks) > 1
+        with self.listener.at_once() if many else contextlib.nullcontext():
+            after = self.run.advance(progress, end)
+        pace.made(after.step - progress.step, time.perf_counter() - started)
+        return after
+
+    def _status(self, progress: Progress, began: float) -> str:
         """The reason why the run has ended; empty if it has not."""
         if reason := self.run.ended(progress):
             return reason
         if progress.step >= self.run.end:
             return "completed"
-        if asked.signal is not None:
+        if self.listener.signal is not None:
             return "interrupted"
         limit = None if self.outlook.stop is None else self.outlook.stop.seconds
         over = limit is not None and time.perf_counter() - began >= limit
         return "seconds" if over else ""
 
-    def _size(self, progress: Progress, made: int, spent: float) -> int:
-        """Steps of the next chunk, by the pace of the last, or by the work that a step is."""
-        schedule, blocks = self.run.program.schedule, len(self.run.blocks)
-        if made:
-            stop = self.outlook.stop
-            shown = self.outlook.progress or (stop is not None and stop.seconds is not None)
-            seconds = max(SHOWN_SECONDS if shown else CHUNK_SECONDS, BLOCK_SECONDS * blocks)
-            size = min(int(made / spent * seconds), MOST_GROWTH * made)
-        else:
-            parameters = sum(leaf.size for leaf in jax.tree.leaves(progress.positions[0].state[0]))
-            work = parameters * blocks * max(1, schedule.batching.size)
-            size = FIRST_WORK // max(1, work)
-        return max(1, min(size, schedule.longest_chunk))
+    def _pace(self, start: Progress) -> Pace:
+        """How long the chunks are to be."""
+        schedule, blocks, stop = self.run.program.schedule, len(self.run.blocks), self.outlook.stop
+        shown = self.outlook.progress or (stop is not None and stop.seconds is not None)
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(start.positions[0].state[0]))
+        return Pace(
+            max(SHOWN_SECONDS if shown else CHUNK_SECONDS, BLOCK_SECONDS * blocks),
+            work=parameters * blocks * max(1, schedule.batching.size),
+            evaluate_every=schedule.evaluate_every,
+            longest=schedule.longest_chunk,
+        )
 
     def _look(self, before: Progress, now: Progress, began: float) -> bool:
         """Check the first evaluation, or that of the end; true if who watches ends the run."""
@@ -241,7 +262,8 @@ class Host(Generic[R]):
         history = _since(found.history, before.history)
         validation = _since(found.validation, before.validation)
         look = Look(now.step, self.run.end, elapsed, history, validation, found.params)
-        answer = self.outlook.watch(look)
+        with self.listener.at_once():
+            answer = self.outlook.watch(look)
         try:
             return bool(answer)
         except (TypeError, ValueError):  # of an array of many
@@ -260,34 +282,3 @@ def _move(bar: tqdm, steps: int, progress: Progress) -> None:
     if len(finite := losses[np.isfinite(losses)]):
         bar.set_postfix(loss=f"{np.median(finite):.6g}", refresh=False)
     bar.update(steps)
-
-
-class Asked:
-    """The request of a signal: ``signal`` is its number, or None if there was none."""
-
-    signal: int | None = None
-
-
-@contextlib.contextmanager
-def listening(*, for_termination: bool) -> Iterator[Asked]:
-    """Note Ctrl-C, and a request to terminate where a checkpoint can be saved.
-
-    A handler is set in the main thread only, and for Ctrl-C only in place of Python's own. It
-    answers one signal; a second one meets the handler that was there before.
-    """
-    asked, before = Asked(), dict[int, Any]()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.signal = number
-        signal.signal(number, before[number])
-
-    if threading.current_thread() is threading.main_thread():
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            before[signal.SIGINT] = signal.signal(signal.SIGINT, note)
-        if for_termination and signal.getsignal(signal.SIGTERM) is not None:
-            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, note)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

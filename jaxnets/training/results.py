@@ -32,7 +32,8 @@ class Fit(NamedTuple):
         objective and, if asked for, ``"gradient_norm"``.
       validation: What the evaluations gave on the way: ``"step"`` and ``"epoch"``, the steps and
         epochs made by then, ``"loss"`` and the metrics. Empty without validation data.
-      scores: The evaluation of ``params``: ``"loss"`` and the metrics. Empty likewise.
+      scores: The evaluation of ``params``: ``"loss"`` and the metrics. Empty likewise, and if the
+        run was interrupted.
       state: The whole `TrainState` at the end.
       status: ``"completed"``, or why it ended early: ``"patience"``, ``"target"``,
         ``"seconds"``, ``"watch"``, ``"interrupted"`` or ``"diverged"``.
@@ -103,7 +104,7 @@ class Sweep(NamedTuple):
         ``[evaluations]``; ``"loss"`` and the metrics, ``[members, evaluations]``. Empty without
         ``validate_every`` or ``stop``.
       scores: The evaluation of ``params``: ``"loss"`` and the metrics, ``[members]``; empty
-        without validation data.
+        without validation data, and if the sweep was interrupted.
       state: The `TrainState` of all members at the end, or where they ended.
       status: How each member ended, ``[members]``, as in `Fit`.
       labels: For each member the position of its key, ``"seed"``, and its hyperparameters;

@@ -22,7 +22,7 @@ from jaxnets.training.arguments import (
 from jaxnets.training.columns import filled_up, joined
 from jaxnets.training.evaluation import Metric, Stop
 from jaxnets.training.history import of_members
-from jaxnets.training.host import Host, Look, Outlook
+from jaxnets.training.host import UNSCORED, Host, Look, Outlook
 from jaxnets.training.inputs import check_like, moves_data
 from jaxnets.training.networks import stacked
 from jaxnets.training.prepare import Members, Settings, Task, prepare
@@ -133,31 +133,33 @@ def sweep(
     seeds = many_keys(keys) if went is None else went.state.key
     one = params if went is None else went.state.params
     first = _values(labels, 0)
-    task = prepare(
-        build(**first),
-        build,
-        first,
-        Settings(
-            steps,
-            epochs,
-            batch_size,
-            drop_last,
-            metrics,
-            validate_every,
-            record_every,
-            record_gradient_norm,
-            eval_params,
-            stop,
-        ),
-        data,
-        validation,
-        params=jax.tree.map(_of_one, one),
-        key=seeds,
-        members=Members(len(labels["seed"]), batch_members),
-    )
-    run = _run(task, seeds, labels, params, went)
-    result = functools.partial(_result, run, build, labels)
-    return Host(run, outlook, result).drive("sweep")[0]
+    with outlook.listener() as listener:
+        with listener.at_once():
+            task = prepare(
+                build(**first),
+                build,
+                first,
+                Settings(
+                    steps,
+                    epochs,
+                    batch_size,
+                    drop_last,
+                    metrics,
+                    validate_every,
+                    record_every,
+                    record_gradient_norm,
+                    eval_params,
+                    stop,
+                ),
+                data,
+                validation,
+                params=jax.tree.map(_of_one, one),
+                key=seeds,
+                members=Members(len(labels["seed"]), batch_members),
+            )
+            run = _run(task, seeds, labels, params, went)
+        result = functools.partial(_result, run, build, labels)
+        return Host(run, outlook, listener, result).drive("sweep")[0]
 
 
 def _built(trial: Any, values: Mapping[str, Any]) -> Fixed | Built:
@@ -272,12 +274,13 @@ def _result(
     # A loss is recorded before its step's update, an evaluation after it.
     over = np.where(stopped_at < 0, run.end, stopped_at)
     over = np.where(diverged_at < 0, over, diverged_at)
+    scores = run.scores(list(params)) if status not in UNSCORED else {}
     return Sweep(
         models=lambda number: build(**_values(labels, number)).model,
         params=shown,
         history=of_members(progress.history, over - 1),
         validation=of_members(progress.validation, over),
-        scores={name: column[:size] for name, column in run.scores(list(params)).items()},
+        scores={name: column[:size] for name, column in scores.items()},
         state=TrainState(trained, opt_state, keys, jnp.asarray(progress.step, jnp.int32)),
         status=np.array(run.statuses(progress, status)[:size]),
         labels=labels,

@@ -155,6 +155,26 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([*before, "step-0000000030.safetensors"])
 
 
+@pytest.mark.parametrize("place", ["step-0000000010", "members-0000000/step-0000000010"])
+def test_checkpoints_that_orbax_wrote_are_warned_of_while_there_are_no_others(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "run.json").write_text("{}")
+    message = (
+        f"fit: the checkpoints in {tmp_path} are Orbax's, of a former version of jaxnets, and not "
+        "used; the run starts anew. Finish it with the version that began it, or pass another "
+        "directory."
+    )
+    with CheckpointStore(Checkpoint(tmp_path)) as store:
+        with pytest.warns(UserWarning, match=f"^{re.escape(message)}$") as caught:
+            assert store.latest(DESCRIBED) is None
+        assert len(caught) == 1
+    fill(tmp_path, (20,))
+    assert latest_step(tmp_path) == 20  # a warning would be an error
+    assert (tmp_path / place / "run.json").exists()
+
+
 # Kills.
 
 
