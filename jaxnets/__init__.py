@@ -22,6 +22,7 @@ from jaxnets.contents import exported as _exported
 from jaxnets.layers import *  # noqa: F403
 from jaxnets.model import Activation, Initializer, Layer, Loss, Model, Params
 from jaxnets.precision import with_precision
+from jaxnets.search import choice, grid, integers, log_uniform, sample, uniform
 from jaxnets.summary import summary
 from jaxnets.training import *  # noqa: F403
 
@@ -36,6 +37,14 @@ _GROUPS = {
     },
     "Activations": _exported("activations"),
     "Training": _exported("training"),
+    "Hyperparameters to try": {
+        "grid": grid,
+        "sample": sample,
+        "log_uniform": log_uniform,
+        "uniform": uniform,
+        "integers": integers,
+        "choice": choice,
+    },
     "Types": {
         "Activation": Activation,
         "Initializer": Initializer,

@@ -38,7 +38,7 @@ LAYERS = [
     },
     {"initializers", "activations", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
-    {"data", "training"},
+    {"data", "search", "training"},
     {"parity", "torch_compat", "plots"},
     {"experiments"},
 ]
