@@ -38,7 +38,7 @@ LAYERS = [
     },
     {"initializers", "activations", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
-    {"data", "search", "training"},
+    {"data", "schedules", "search", "training"},
     {"parity", "torch_compat", "plots"},
     {"experiments"},
 ]
