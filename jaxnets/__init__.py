@@ -19,6 +19,7 @@ from jaxnets.activations import *  # noqa: F403
 from jaxnets.combinators import *  # noqa: F403
 from jaxnets.contents import contents as _contents
 from jaxnets.contents import exported as _exported
+from jaxnets.evaluation import evaluate, predict
 from jaxnets.layers import *  # noqa: F403
 from jaxnets.model import Activation, Initializer, Layer, Loss, Model, Params
 from jaxnets.precision import with_precision
@@ -36,7 +37,7 @@ _GROUPS = {
         "summary": summary,
     },
     "Activations": _exported("activations"),
-    "Training": _exported("training"),
+    "Training": {**_exported("training"), "predict": predict, "evaluate": evaluate},
     "Hyperparameters to try": {
         "grid": grid,
         "sample": sample,

@@ -2,8 +2,8 @@ r"""Learning rates over the steps of a run, ``schedule(step) -> rate``, that a s
 
 They are optax schedules: ``optax.adam(jn.schedules.warmup_cosine(0.1, 100, 1000))``. All rise
 linearly from 0 and reach their peak after ``warmup`` steps (the first step then changes nothing;
-with ``warmup=0`` they start at the peak); after ``steps`` steps they stay at ``end``. Every argument
-may be traced, and so be a hyperparameter of `sweep`.
+with ``warmup=0`` they start at the peak); after ``steps`` steps they stay at ``end``. Every
+argument may be traced, and so be a hyperparameter of `sweep`.
 
 Of optax's own schedules most can be traced over their values as well. Those that cannot decide
 something by a value in Python, and raise a ``TracerBoolConversionError``:

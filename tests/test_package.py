@@ -39,7 +39,7 @@ LAYERS = [
     {"initializers", "activations", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
     {"data", "schedules", "search", "training"},
-    {"parity", "torch_compat", "plots"},
+    {"evaluation", "parity", "torch_compat", "plots"},
     {"experiments"},
 ]
 """The order of the design: a module imports from its own layer and from those above it here."""
