@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets.calibration import expected_calibration_error
 from jaxnets.checks import check_choice, check_integer
 from jaxnets.contracts.arrays import as_array, as_floating, at_least_float32, power_of_two
 from jaxnets.contracts.calls import checked, optional
@@ -43,6 +44,7 @@ __all__ = [
     "PrecisionRecallF1",
     "accuracy",
     "confusion_matrix",
+    "expected_calibration_error",
     "mae",
     "mse",
     "precision_recall_f1",

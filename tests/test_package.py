@@ -36,7 +36,7 @@ LAYERS = [
         "paths",
         "process",
     },
-    {"initializers", "activations", "losses", "metrics"},
+    {"initializers", "activations", "calibration", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
     {"data", "schedules", "search", "training"},
     {"evaluation", "parity", "torch_compat", "plots"},
