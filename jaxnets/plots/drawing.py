@@ -1,4 +1,4 @@
-"""Pictures: what all of them share, on matplotlib, which is imported inside.
+"""Drawing: what all pictures share, on matplotlib, which is imported inside.
 
 Figures are made without ``pyplot``, so that no backend is chosen and no global state changed.
 Lines differ by dash and marker as well as by shade, so that they can be told apart in greyscale.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DASHES",
     "MissingPlotExtraError",
     "draw_surface",
     "line_style",
