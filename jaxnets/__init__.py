@@ -14,7 +14,7 @@ is compared with a formula derived by hand. A complete program::
 prints the table that compares every gradient.
 """
 
-from jaxnets import data, initializers, losses, metrics, plots, schedules, torch_compat
+from jaxnets import data, initializers, losses, metrics, plots, schedules, torch_compat, watch
 from jaxnets.activations import *  # noqa: F403
 from jaxnets.combinators import *  # noqa: F403
 from jaxnets.contents import contents as _contents
@@ -61,6 +61,7 @@ _GROUPS = {
         "plots": plots,
         "schedules": schedules,
         "torch_compat": torch_compat,
+        "watch": watch,
     },
 }
 

@@ -39,7 +39,7 @@ LAYERS = [
     {"initializers", "activations", "calibration", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
     {"data", "schedules", "search", "training"},
-    {"evaluation", "parity", "torch_compat", "plots"},
+    {"evaluation", "parity", "torch_compat", "plots", "watch"},
     {"experiments"},
 ]
 """The order of the design: a module imports from its own layer and from those above it here."""

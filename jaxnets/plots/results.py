@@ -14,7 +14,7 @@ from jaxnets.training import Fit, Sweep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["history", "sweep"]
+__all__ = ["history", "history_figure", "sweep"]
 
 Columns = dict[str, np.ndarray]
 """The columns of a table."""
@@ -49,7 +49,13 @@ def history(result: Fit | Sweep | Mapping[str, Any]) -> "Figure":
       >>> [panel.get_ylabel() for panel in figure.axes]
       ['loss']
     """
-    parts = _parts(result)
+    return history_figure(_parts(result))
+
+
+def history_figure(parts: dict[str, Mapping[str, Any]]) -> "Figure":
+    """The picture of what each part recorded, by the name of the part."""
+    parts = {name: part for name, part in parts.items() if len(part.get("step", ()))}
+    require(parts, "result", "hold at least one record", "none", "Train for a step or more.")
     many = np.ndim(next(iter(parts.values()))["loss"]) > 1
     columns = {name: column for part in parts.values() for name, column in part.items()}
     names = [
@@ -135,8 +141,6 @@ def _parts(result: Any) -> dict[str, Mapping[str, Any]]:
         parts = {"training": result}
     else:
         parts = {"training": result.history, "validation": result.validation}
-    parts = {name: part for name, part in parts.items() if len(part.get("step", ()))}
-    require(parts, "result", "hold at least one record", "none", "Train for a step or more.")
     return parts
 
 
