@@ -1,6 +1,6 @@
 """Hyperparameters to try: grids and random samples, lists of dicts by name.
 
-Such a list is what ``sweep(hyperparameters=...)`` takes; so is anything that an optimiser of
+Each dict holds the arguments of a trial, ``trial(**row)``, as does whatever an optimiser of
 hyperparameters proposes. A distribution is any function ``draw(key, n)`` of n values, such as
 ``lambda key, n: jax.random.beta(key, 2.0, 5.0, (n,))``.
 """

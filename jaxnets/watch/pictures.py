@@ -14,6 +14,9 @@ from jaxnets.watch.pacing import paced
 
 __all__ = ["MissingTensorboardExtraError", "plot", "tensorboard"]
 
+FLUSH_SECONDS = 5
+"""Seconds after which TensorBoard sees at the latest what was written."""
+
 
 class MissingTensorboardExtraError(ImportError):
     """The package tensorboardX is not installed."""
@@ -90,13 +93,16 @@ def tensorboard(folder: str | PathLike[str]) -> Watcher:
     place = check_path("folder", folder, remedy='Pass "runs/first", for example.')
     rule = "name a folder that can be made and written to"
     tried(lambda: make_folder(place), "folder", rule, place)
-    writer = tried(lambda: SummaryWriter(str(place)), "folder", rule, place)
+
+    def open_writer() -> SummaryWriter:
+        return SummaryWriter(str(place), flush_secs=FLUSH_SECONDS)
+
+    writer = tried(open_writer, "folder", rule, place)
 
     def watch(look: Look) -> None:
         for part, columns in (("training", look.history), ("validation", look.validation)):
             for name, column in medians(columns).items():
                 for step, value in zip(columns["step"], column, strict=True):
                     writer.add_scalar(f"{part}/{name}", float(value), int(step))
-        writer.flush()
 
     return watch

@@ -147,14 +147,12 @@ def test_tensorboard_gets_every_scalar_with_its_step(tmp_path, monkeypatch):
     written = []
 
     class SummaryWriter:
-        def __init__(self, folder):
+        def __init__(self, folder, flush_secs):
+            assert flush_secs <= 10
             written.append(folder)
 
         def add_scalar(self, name, value, step):
             written.append((name, value, step))
-
-        def flush(self):
-            pass
 
     module = types.SimpleNamespace(SummaryWriter=SummaryWriter)
     monkeypatch.setitem(sys.modules, "tensorboardX", module)
