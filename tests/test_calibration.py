@@ -13,13 +13,17 @@ from jaxnets.errors import ArgumentTypeError, ArgumentValueError
 ECE = jn.metrics.expected_calibration_error
 RANDOM = np.random.default_rng(0)
 LOGITS = 2 * RANDOM.standard_normal((500, 4)).astype(np.float32)
-LABELS = RANDOM.integers(0, 4, 500)
 WEIGHTS = RANDOM.uniform(size=500).astype(np.float32)
 
 
 def softmax(logits):
     exponentials = np.exp(logits.astype(np.float64))
     return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+# Right in every second of fifteen bins, so that the gaps of neighbours have opposite signs.
+WRONG = np.ceil(softmax(LOGITS).max(1) * 15).astype(int) % 2
+LABELS = (LOGITS.argmax(1) + WRONG) % 4
 
 
 def by_definition(confidence, right, bins, weights=None):

@@ -60,10 +60,10 @@ def test_integers_end_before_high_and_choices_are_the_objects_themselves():
 def test_another_name_changes_nothing_of_the_others():
     rates = {"rate": jn.log_uniform(1e-4, 1e-1)}
     alone = [row["rate"] for row in jn.sample(KEY, 5, **rates)]
-    more = jn.sample(KEY, 5, width=jn.choice([1, 2, 3]), decay=jn.log_uniform(1e-4, 1e-1), **rates)
+    more = jn.sample(KEY, 5, width=jn.choice([1, 2, 3]), beta=jn.log_uniform(1e-4, 1e-1), **rates)
     assert [row["rate"] for row in more] == alone
-    assert [row["decay"] for row in more] != alone
-    assert list(more[0]) == ["width", "decay", "rate"]
+    assert [row["beta"] for row in more] != alone
+    assert list(more[0]) == ["width", "beta", "rate"]
     assert jn.sample(jax.random.key(1), 5, **rates)[0]["rate"] != alone[0]
 
 

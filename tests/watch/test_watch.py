@@ -113,6 +113,22 @@ def test_every_hands_on_all_that_happened_since_its_last_call():
     assert [look.step for look in seen] == [2, 4, 6]
 
 
+def test_every_forgets_a_run_that_was_broken_off():
+    seen = []
+    watcher = jn.watch.every(3600, seen.append)
+
+    def broken_off(look):
+        if look.step == 6:
+            raise KeyboardInterrupt
+        watcher(look)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(broken_off)
+    seen.clear()
+    result = run(watcher)
+    assert seen[-1].history["loss"].tolist() == result.history["loss"].tolist()
+
+
 def test_every_and_together_hand_the_answer_on():
     look = jn.Look(2, 6, 0.0, jn.History({"step": [0]}), jn.History({}), {})
     assert jn.watch.every(1.0, lambda look: True)(look) is True
