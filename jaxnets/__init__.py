@@ -14,14 +14,16 @@ is compared with a formula derived by hand. A complete program::
 prints the table that compares every gradient.
 """
 
-from jaxnets import data, initializers, losses, metrics, torch_compat
+from jaxnets import data, initializers, losses, metrics, plots, schedules, torch_compat, watch
 from jaxnets.activations import *  # noqa: F403
 from jaxnets.combinators import *  # noqa: F403
 from jaxnets.contents import contents as _contents
 from jaxnets.contents import exported as _exported
+from jaxnets.evaluation import evaluate, predict
 from jaxnets.layers import *  # noqa: F403
 from jaxnets.model import Activation, Initializer, Layer, Loss, Model, Params
 from jaxnets.precision import with_precision
+from jaxnets.search import choice, grid, integers, log_uniform, sample, uniform
 from jaxnets.summary import summary
 from jaxnets.training import *  # noqa: F403
 
@@ -35,7 +37,15 @@ _GROUPS = {
         "summary": summary,
     },
     "Activations": _exported("activations"),
-    "Training": _exported("training"),
+    "Training": {**_exported("training"), "predict": predict, "evaluate": evaluate},
+    "Hyperparameters to try": {
+        "grid": grid,
+        "sample": sample,
+        "log_uniform": log_uniform,
+        "uniform": uniform,
+        "integers": integers,
+        "choice": choice,
+    },
     "Types": {
         "Activation": Activation,
         "Initializer": Initializer,
@@ -48,7 +58,10 @@ _GROUPS = {
         "initializers": initializers,
         "losses": losses,
         "metrics": metrics,
+        "plots": plots,
+        "schedules": schedules,
         "torch_compat": torch_compat,
+        "watch": watch,
     },
 }
 

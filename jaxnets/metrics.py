@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets.calibration import expected_calibration_error
 from jaxnets.checks import check_choice, check_integer
 from jaxnets.contracts.arrays import as_array, as_floating, power_of_two
 from jaxnets.contracts.calls import checked, optional
@@ -45,6 +46,7 @@ __all__ = [
     "PrecisionRecallF1",
     "accuracy",
     "confusion_matrix",
+    "expected_calibration_error",
     "mae",
     "mse",
     "precision_recall_f1",

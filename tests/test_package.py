@@ -38,10 +38,10 @@ LAYERS = [
         "paths",
         "process",
     },
-    {"initializers", "activations", "losses", "metrics"},
+    {"initializers", "activations", "calibration", "losses", "metrics"},
     {"layers", "combinators", "children", "precision", "summary"},
-    {"data", "training"},
-    {"parity", "torch_compat", "plots"},
+    {"data", "schedules", "search", "training"},
+    {"evaluation", "parity", "torch_compat", "plots", "watch"},
     {"experiments"},
 ]
 """The order of the design: a module imports from its own layer and from those above it here."""

@@ -1,10 +1,21 @@
-"""Data: built-in sets, and IDX files of one's own."""
+"""Data: built-in sets, IDX files of one's own, and which rows to learn from."""
 
 from jaxnets.data.builtin import xor
 from jaxnets.data.idx import read_idx
 from jaxnets.data.images import LabelledImages, digits, mnist
+from jaxnets.data.rows import Rows, bootstrap, folds, subsets
 
-__all__ = ["LabelledImages", "digits", "mnist", "read_idx", "xor"]
+__all__ = [
+    "LabelledImages",
+    "Rows",
+    "bootstrap",
+    "digits",
+    "folds",
+    "mnist",
+    "read_idx",
+    "subsets",
+    "xor",
+]
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures: what all of them share, on matplotlib, which is imported inside.
+"""Drawing: what all pictures share, on matplotlib, which is imported inside.
 
 Figures are made without ``pyplot``, so that no backend is chosen and no global state changed.
 Lines differ by dash and marker as well as by shade, so that they can be told apart in greyscale.
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DASHES",
     "MissingPlotExtraError",
+    "check_picture",
     "draw_surface",
     "line_style",
     "new_figure",
@@ -149,6 +151,17 @@ def _pale_greys() -> Any:
     return LinearSegmentedColormap.from_list("pale greys", ["#ffffff", "#808080"])
 
 
+def check_picture(path: Path) -> None:
+    """Raise unless the ending of a path names a format of pictures."""
+    require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    rule, remedy = "end in a picture format such as .png or .svg", path.with_suffix(".png")
+    known = path.suffix.removeprefix(".").lower() in formats
+    require(known, "path", rule, str(path), f"Pass {remedy}.")
+
+
 @named("plots")
 def save_figure(figure: "Figure", path: str | PathLike[str]) -> Path:
     """Write a figure, in the format that the ending of ``path`` names.
@@ -157,8 +170,6 @@ def save_figure(figure: "Figure", path: str | PathLike[str]) -> Path:
       ValueError: If the ending names no format.
     """
     path = Path(path)
-    known = path.suffix.removeprefix(".").lower() in figure.canvas.get_supported_filetypes()
-    rule = "end in a picture format such as .png or .svg"
-    require(known, "path", rule, str(path), f"Pass {path.with_suffix('.png')}.")
+    check_picture(path)
     figure.savefig(path, dpi=120)
     return path
