@@ -17,6 +17,7 @@ from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised
 
 __all__ = [
+    "EVALUATION_BATCH",
     "Evaluation",
     "Judged",
     "Metric",
