@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets import dtypes
 from jaxnets.checks import check_floating
 from jaxnets.errors import ArgumentTypeError, fail
 
@@ -34,6 +35,8 @@ def as_array(argument: str, value: Any) -> Any:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         remedy = f"Fill them with {argument}.filled(0), and give their examples a weight of 0."
         fail(argument, "hold no masked values", value, remedy, error=ArgumentTypeError)
+    if isinstance(value, np.ma.MaskedArray):  # of which nothing is masked
+        value = value.data
     if isinstance(value, np.ndarray) and value.dtype.kind in PLAIN_KINDS and value.itemsize <= 8:
         return value
     try:
@@ -50,7 +53,7 @@ def as_floating(argument: str, value: Any) -> jax.Array:
 
 def at_least_float32(array: jax.Array) -> jax.Array:
     """``array`` in the type of the arithmetic: float32, or its own if that is wider."""
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return array.astype(dtypes.at_least_float32(array.dtype))
 
 
 def leading_axes(array: Any, ndim: int) -> Any:

@@ -8,8 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 import numpy as np
 
+from jaxnets.checks import check_numbers
 from jaxnets.contracts.arrays import as_array
-from jaxnets.errors import ArgumentTypeError, concrete, fail, named, require
+from jaxnets.errors import ArgumentError, ArgumentTypeError, concrete, fail, named, require
 
 __all__ = [
     "DataCheck",
@@ -56,10 +57,12 @@ def boundary(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return function(*args, **kwargs)
-            except ArgumentTypeError:
+            except ArgumentError:
                 raise
-            except TypeError:
-                check_call(name, inspect.signature(call), args, kwargs, remedy)
+            except (TypeError, ValueError, OverflowError):
+                signature = inspect.signature(call)
+                check_call(name, signature, args, kwargs, remedy)
+                _check_arrays(signature.bind(*args, **kwargs).arguments)
                 raise
 
         return call
@@ -82,6 +85,13 @@ def check_call(
     for argument, parameter in signature.parameters.items():
         there = argument in given or parameter.default is not inspect.Parameter.empty
         require(there, argument, "be given", "nothing", remedy, error=ArgumentTypeError)
+
+
+def _check_arrays(arguments: Mapping[str, Any]) -> None:
+    """Raise at the first array, among arguments, that nothing can be computed with."""
+    for argument, value in arguments.items():
+        if hasattr(value, "dtype"):
+            check_numbers(argument, value, shapes=False)
 
 
 def compiled(

@@ -61,7 +61,9 @@ def layer_norm(*, eps: float = 1e-5) -> Model:
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
         normal = centred * jax.lax.rsqrt(variance + least)
         scale, shift = (jnp.broadcast_to(params[entry], x.shape) for entry in ("scale", "shift"))
-        return (normal * scale + shift).astype(jnp.result_type(x, scale, shift))
+        wide_scale, wide_shift = (part.astype(normal.dtype) for part in (scale, shift))
+        dtype = jnp.result_type(x, scale, shift)
+        return (normal * wide_scale + wide_shift).astype(dtype)
 
     return Model(init, apply)
 
@@ -104,7 +106,7 @@ def rms_norm(*, eps: float | None = None) -> Model:
         mean_square = jnp.square(wide).mean(axis=-1, keepdims=True)
         scale = jnp.broadcast_to(params["scale"], x.shape)
         normal = wide * jax.lax.rsqrt(mean_square + least)
-        return (normal * scale).astype(jnp.result_type(x, scale))
+        return (normal * scale.astype(normal.dtype)).astype(jnp.result_type(x, scale))
 
     return Model(init, apply)
 
