@@ -22,4 +22,5 @@ def at_least_float32(dtype: Any) -> np.dtype[Any]:
 
 def is_floating(leaf: Any) -> bool:
     """True for an array, or a ``jax.ShapeDtypeStruct``, of a floating dtype."""
-    return hasattr(leaf, "dtype") and bool(jnp.issubdtype(leaf.dtype, jnp.floating))
+    is_array = hasattr(leaf, "dtype") and not isinstance(leaf, type)
+    return is_array and bool(jnp.issubdtype(leaf.dtype, jnp.floating))

@@ -40,7 +40,7 @@ class Thing:
 
 
 VALUES: list[Any] = [
-    *(None, True, False, 0, 1, -1, 2, 7, 10**9, 2**31, -(2**63), 10**100, -(10**100)),
+    *(None, True, False, 0, 1, -1, 2, 7, 2**63, -(2**63), 10**100, -(10**100)),
     *(0.0, -0.5, 0.3, 1.0, 1e-320, 1e300, float("nan"), float("inf"), -float("inf"), 1j),
     *("", "mean", "mse", "\ud800", b"x", ..., Thing, Thing(), object(), types, range(3)),
     *((), [], {}, set(), (2,), [1, [2, 3]], {"w": 1}, {1: 2, "a": 3}, {"x": X}, [None], (X, Y)),
@@ -80,7 +80,7 @@ VALUES: list[Any] = [
     jn.data.xor(),
 ]
 
-THEIRS = (len, print, jnp.sin, *(one for one in VALUES if "<lambda>" in repr(one)))
+THEIRS = [one for one in VALUES if callable(one)]
 """Functions of the user: an error inside one of them is the user's."""
 
 Call = tuple[str, Callable[..., Any], list[Any], dict[str, Any]]

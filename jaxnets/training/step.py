@@ -126,7 +126,8 @@ def make_step(
 
         more = {"value": value, "grad": gradient, "value_fn": value_fn}
         updates, opt_state = wide.update(gradient, state.opt_state, state.params, **more)
-        params = optax.apply_updates(state.params, updates)
+        updated = optax.apply_updates(_widened(state.params), updates)
+        params = jax.tree.map(lambda own, new: new.astype(own.dtype), state.params, updated)
         metrics = {"loss": value, **scalars, "gradient_norm": gradient_norm(gradient)}
         return TrainState(params, opt_state, state.key, state.step + 1), metrics
 
