@@ -54,8 +54,8 @@ class Combination(NamedTuple):
 def _blame(*, x: Any, params: Any = None, key: Any = None) -> None:
     """Raise unless a model can be given these."""
     check_numbers("x", x, shapes=params is None)
-    if params is not None and jax.tree.leaves(params):
-        check_numbers("params", params, shapes=False)
+    if params is not None:
+        check_numbers("params", (params, 0), shapes=False)  # there may be none, but of x
     if key is not None:
         check_key(key)
 

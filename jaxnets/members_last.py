@@ -17,6 +17,8 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
+from jaxnets.dtypes import at_least_float32
+
 __all__ = ["members_last"]
 
 LARGEST_CONTRACTION = 32
@@ -141,7 +143,7 @@ def _dot_general(primitive: Any, params: Any, values: list[Value]) -> jax.Array 
     if any(batch_axes) or not short or not a.dtype == b.dtype == dtype:
         return None
     # Sums of narrow numbers are made in float32, as dot_general does.
-    wide = jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else dtype
+    wide = at_least_float32(dtype) if jnp.issubdtype(dtype, jnp.floating) else dtype
     a, b = a.astype(wide), b.astype(wide)
     a = jnp.moveaxis(a if a_mapped else a[..., None], left[0], 0)
     b = jnp.moveaxis(b if b_mapped else b[..., None], right[0], 0)
