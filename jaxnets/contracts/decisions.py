@@ -41,6 +41,8 @@ def _has_class_axis(predictions: Any) -> bool:
 
 def class_labels(predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array] | None:
     """The true labels and which examples can be decided; None for targets of 0 and 1."""
+    real, remedy = not jnp.iscomplexobj(targets), "Take their real part."
+    require(real, "targets", "be real", targets, remedy, error=ArgumentTypeError)
     scored = ~jnp.isnan(predictions).any(-1) if predictions.ndim else True
     if predictions.shape == targets.shape and _has_class_axis(predictions):
         return targets.argmax(-1), _one_hot(targets) & scored
