@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets.checks import check_integer
-from jaxnets.contracts.arrays import as_array, as_floating, at_least_float32
+from jaxnets.contracts.arrays import as_array, as_floating
 from jaxnets.contracts.calls import checked
 from jaxnets.contracts.data import check_logits, is_probability, poisoned
 from jaxnets.contracts.decisions import check_decisions, class_labels, is_outcome
 from jaxnets.contracts.reduction import reduced, spread_weights
+from jaxnets.dtypes import at_least_float32
 
 __all__ = ["expected_calibration_error"]
 
@@ -66,7 +67,8 @@ def expected_calibration_error(
     References:
       Guo et al., "On calibration of modern neural networks", 2017, equation 3.
     """
-    predictions = at_least_float32(as_floating("predictions", predictions))
+    predictions = as_floating("predictions", predictions)
+    predictions = predictions.astype(at_least_float32(predictions.dtype))
     targets = jnp.asarray(as_array("targets", targets))
     if (decided := class_labels(predictions, targets)) is not None:
         labels, valid = decided

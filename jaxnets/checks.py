@@ -29,6 +29,7 @@ __all__ = [
     "check_integer",
     "check_key",
     "check_nonnegative",
+    "check_numbers",
     "check_positive",
     "check_text",
     "require_type",
@@ -135,17 +136,23 @@ def check_text(argument: str, value: Any, *, example: str) -> str:
 
 def check_floating(argument: str, value: Any) -> jax.Array:
     """Return ``value`` as an array of a floating dtype; other dtypes are an error."""
-    array = jnp.asarray(value)
+    try:
+        array: Any = value if isinstance(value, jax.ShapeDtypeStruct) else jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        remedy = f"Convert it with jnp.asarray({argument}, dtype=jnp.float32)."
+        fail(argument, "be an array of numbers", value, remedy, error=ArgumentTypeError)
     remedy = f"Convert it with {argument}.astype(jnp.float32)."
     require_type(is_floating(array), argument, array, "be floating", remedy)
-    return array
+    floating: jax.Array = array
+    return floating
 
 
 def check_floating_dtype(argument: str, value: Any, *, example: str) -> Any:
     """Return ``value`` as a floating dtype; ``example`` is the one to suggest."""
+    is_array = hasattr(value, "shape") and not isinstance(value, type)  # its dtype would be taken
     try:
-        dtype = jnp.dtype(value)
-    except TypeError:
+        dtype = None if is_array else jnp.dtype(value)
+    except (TypeError, ValueError):
         dtype = None
     if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
         got = describe(value) if dtype is None else str(dtype)
@@ -154,9 +161,48 @@ def check_floating_dtype(argument: str, value: Any, *, example: str) -> Any:
     return dtype
 
 
+def check_numbers(argument: str, tree: Any, *, shapes: bool = True) -> None:
+    """Raise at the first leaf of a pytree that is no array of numbers, or no number.
+
+    Args:
+      argument: Its name.
+      tree: The pytree.
+      shapes: Whether a ``jax.ShapeDtypeStruct`` will do.
+    """
+    remedy = "Convert it with jnp.asarray(..., dtype=jnp.float32)."
+    try:
+        leaves = jax.tree.leaves(tree)
+    except (TypeError, ValueError) as error:
+        rule = "be a pytree, with dicts whose keys can be sorted"
+        got, remedy = str(error).splitlines()[0], "Name all its parts by texts."
+        fail(argument, rule, got, remedy, error=ArgumentTypeError)
+    for leaf in leaves or [tree]:
+        if not shapes and isinstance(leaf, jax.ShapeDtypeStruct):
+            remedy = "Pass an array of this shape, or trace the call with jax.eval_shape."
+            fail(argument, "hold values", leaf, remedy, error=ArgumentTypeError)
+        if not _is_number(leaf):
+            fail(argument, "hold arrays of numbers", leaf, remedy, error=ArgumentTypeError)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool | float | complex):
+        return True
+    if isinstance(value, int):
+        return abs(value) < 2**31
+    if isinstance(value, np.ma.MaskedArray) or not hasattr(value, "shape"):
+        return False
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or isinstance(value, type):
+        return False
+    kinds = (jnp.number, jnp.bool_)
+    is_long = getattr(dtype, "type", None) in (np.longdouble, np.clongdouble)
+    return not is_long and any(jnp.issubdtype(dtype, kind) for kind in kinds)
+
+
 def check_key(key: Any) -> None:
     """Raise unless ``key`` is one PRNG key, of the new style or the old."""
-    is_key = hasattr(key, "dtype") and (
+    is_key = hasattr(key, "dtype") and not isinstance(key, type)
+    is_key = is_key and (
         (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ())
         or (key.dtype == jnp.uint32 and key.ndim == 1)
     )

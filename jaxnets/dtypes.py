@@ -15,9 +15,12 @@ def at_least_float32(dtype: Any) -> np.dtype[Any]:
       >>> [at_least_float32(name).name for name in ("float16", "bfloat16", "float64")]
       ['float32', 'float32', 'float64']
     """
-    return np.dtype(jnp.promote_types(dtype, jnp.float32))
+    own = jnp.dtype(dtype)  # not promoted: jax_numpy_dtype_promotion may be strict
+    wide = jnp.issubdtype(own, jnp.inexact) and own.itemsize >= 4
+    return own if wide else np.dtype(np.float32)
 
 
 def is_floating(leaf: Any) -> bool:
     """True for an array, or a ``jax.ShapeDtypeStruct``, of a floating dtype."""
-    return hasattr(leaf, "dtype") and bool(jnp.issubdtype(leaf.dtype, jnp.floating))
+    is_array = hasattr(leaf, "dtype") and not isinstance(leaf, type)
+    return is_array and bool(jnp.issubdtype(leaf.dtype, jnp.floating))

@@ -5,8 +5,9 @@ fault states all but the function; `public` puts its name in front where a publi
 and `inside` the place in a nested model.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -22,6 +23,7 @@ __all__ = [
     "concrete",
     "describe",
     "fail",
+    "in_words",
     "inside",
     "named",
     "public",
@@ -122,6 +124,26 @@ def require(
     """`fail` unless ``ok``."""
     if not ok:
         fail(argument, rule, got, remedy, error=error)
+
+
+@contextlib.contextmanager
+def in_words(argument: str, rule: str, remedy: str) -> Iterator[None]:
+    """Raise what another library finds with an argument in the library's one wording.
+
+    Example:
+      >>> with in_words("scale", "be a number", "Pass scale=1.0."):
+      ...     float("one")
+      Traceback (most recent call last):
+      jaxnets.errors.ArgumentValueError: scale must be a number; got could not convert string to
+      float: 'one'. Pass scale=1.0.
+    """
+    try:
+        yield
+    except ArgumentError:
+        raise
+    except Exception as error:
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentValueError
+        fail(argument, rule, (str(error).splitlines() or [""])[0], remedy, error=kind)
 
 
 def named(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -27,6 +27,7 @@ References:
   Müller, "Efficient BackProp", 1998.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec
@@ -36,6 +37,7 @@ import jax.nn.initializers as of_jax
 
 from jaxnets.checks import check_finite, check_positive
 from jaxnets.dtypes import at_least_float32
+from jaxnets.errors import in_words
 from jaxnets.factories import factory_of
 from jaxnets.model import Initializer
 from jaxnets.written import Form, Written
@@ -64,6 +66,8 @@ __all__ = [
 
 P = ParamSpec("P")
 
+REMEDY = "Pass jax.random.key(0), (4, 2) and jnp.float32, for example."
+
 
 class _Initial(Written):
     """An initialiser that the library made."""
@@ -77,12 +81,13 @@ def _dressed(form: Form, draw: Initializer) -> Initializer:
     """The initialiser with its form; it draws in float32 at least and rounds once."""
 
     def drawn(key: jax.Array, shape: Any, dtype: Any = None) -> jax.Array:
-        if dtype is None:
-            return draw(key, shape)
-        dtype = jax.dtypes.canonicalize_dtype(dtype)
-        wide = at_least_float32(dtype)
-        array = draw(key, shape, wide)
-        return array if wide == dtype else array.astype(dtype)
+        with in_words("arguments", "be a key, the shape of weights and a dtype", REMEDY):
+            if dtype is None:
+                return draw(key, shape)
+            dtype = jax.dtypes.canonicalize_dtype(dtype)
+            wide = at_least_float32(dtype)
+            array = draw(key, shape, wide)
+            return array if wide == dtype else array.astype(dtype)
 
     return _Initial(form, drawn)
 
@@ -93,7 +98,14 @@ _initializer = factory_of(_dressed, prefix="initializers.")
 
 def _from_jax(factory: Callable[P, Initializer]) -> Callable[P, Initializer]:
     """JAX's factory under the same name here, its documentation included."""
-    ours = _initializer(factory)
+
+    @functools.wraps(factory)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Initializer:
+        rule = f"be what jax.nn.initializers.{factory.__name__} takes"
+        with in_words("arguments", rule, f"See help(jn.initializers.{factory.__name__})."):
+            return factory(*args, **kwargs)
+
+    ours = _initializer(made)
     ours.__module__ = __name__
     return ours
 

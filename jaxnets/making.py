@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, ParamSpec
 
 import jax
 
+from jaxnets.checks import check_key, check_numbers
 from jaxnets.factories import factory_of
 from jaxnets.model import Example, Model, Params, written_form
 from jaxnets.written import Form, Written, unjitted
@@ -50,12 +51,22 @@ class Combination(NamedTuple):
     apply: Callable[..., Any]
 
 
+def _blame(*, x: Any, params: Any = None, key: Any = None) -> None:
+    """Raise unless a model can be given these."""
+    check_numbers("x", x, shapes=params is None)
+    if params is not None:
+        check_numbers("params", (params, 0), shapes=False)  # there may be none, but of x
+    if key is not None:
+        check_key(key)
+
+
 class _Init(Written):
     """The ``init`` of a Model that the library made."""
 
     __name__ = part = "init"
     __signature__ = inspect.signature(lambda key, x: None)
     advice = "A key comes before an example of the input: model.init(key, x)."
+    blame = staticmethod(_blame)  # type: ignore[assignment]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the parameters alone."""
@@ -69,6 +80,7 @@ class _Apply(Written):
     __name__ = part = "apply"
     __signature__ = inspect.signature(lambda params, x, *, key=None: None)
     advice = "Parameters come before the input: model.apply(params, x)."
+    blame = staticmethod(_blame)  # type: ignore[assignment]
 
 
 def _dressed(form: Form, made: Model | Combination) -> Model:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxnets.dtypes import at_least_float32
 from jaxnets.jaxprs import evaluate
 
 __all__ = ["members_last"]
@@ -124,7 +125,7 @@ def _dot_general(primitive: Any, params: Any, values: list[Value]) -> jax.Array 
     if any(batch_axes) or not short or not a.dtype == b.dtype == dtype:
         return None
     # Sums of narrow numbers are made in float32, as dot_general does.
-    wide = jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else dtype
+    wide = at_least_float32(dtype) if jnp.issubdtype(dtype, jnp.floating) else dtype
     a, b = a.astype(wide), b.astype(wide)
     a = jnp.moveaxis(a if a_mapped else a[..., None], left[0], 0)
     b = jnp.moveaxis(b if b_mapped else b[..., None], right[0], 0)

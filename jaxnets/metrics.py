@@ -228,7 +228,8 @@ def r2(predictions: jax.Array, targets: jax.Array) -> jax.Array:
     total = jnp.square(centred / scale).sum(0)
     # Rounding may leave constant targets beside their own mean.
     constant = (targets == targets[:1]).all(0)
-    undefined = jnp.where(jnp.isnan(residual), jnp.nan, (predictions == targets).all(0))
+    equal = (predictions == targets).all(0).astype(residual.dtype)
+    undefined = jnp.where(jnp.isnan(residual), jnp.nan, equal)
     return jnp.where(constant, undefined, 1 - residual / jnp.where(constant, 1, total)).mean()
 
 
@@ -251,7 +252,8 @@ def _confusion(predictions: Any, targets: Any, classes: int | None) -> tuple[jax
         classes = _agreed(classes, 2)
         valid = is_probability(predictions) & is_outcome(targets)
         predicted, true = predictions > 0.5, targets > 0.5
-    rows, columns = (jnp.where(valid, array, 0).astype(jnp.int32) for array in (true, predicted))
+    whole = (array.astype(jnp.int32) for array in (true, predicted))
+    rows, columns = (jnp.where(valid, array, 0) for array in whole)
     matrix = jnp.zeros((classes, classes), jnp.int32)
     return matrix.at[rows, columns].add(valid.astype(jnp.int32)), valid
 

@@ -117,7 +117,8 @@ def as_model(layer: Layer, argument: str = "every layer") -> Model:
         got = f"the function {layer.__name__} that makes one"
         fail(argument, rule, got, f"Call it: {call}.", error=ArgumentTypeError)
     got, remedy = describe(layer), "Pass a layer such as jn.dense(10) or jn.relu."
-    require(callable(layer), argument, rule, got, remedy, error=ArgumentTypeError)
+    is_function = callable(layer) and not isinstance(layer, type)
+    require(is_function, argument, rule, got, remedy, error=ArgumentTypeError)
 
     def apply(params: Params, x: Any, *, key: jax.Array | None = None) -> Any:
         return layer(x)

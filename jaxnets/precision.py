@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets.checks import check_floating_dtype
 from jaxnets.children import only_child
@@ -90,4 +91,6 @@ def _widened(tree: Any) -> Any:
 
 def _widest(tree: Any) -> Any:
     """The dtype that float32 and all floating leaves promote to."""
-    return jnp.result_type(jnp.float32, *filter(is_floating, jax.tree.leaves(tree)))
+    dtypes = (leaf.dtype for leaf in jax.tree.leaves(tree) if is_floating(leaf))
+    # Not jnp.result_type: jax_numpy_dtype_promotion may be strict.
+    return functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))

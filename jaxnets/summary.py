@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxnets.checks import check_numbers
 from jaxnets.children import kind_of
 from jaxnets.errors import describe, public
 from jaxnets.making import Made, Part, made_by, traced
@@ -91,6 +92,7 @@ def summary(model: Layer, x: Example) -> Summary:
       total  sequential  float32[4,1]           41    164
     """
     whole = as_model(model, "model")
+    check_numbers("x", x)
     key = jax.eval_shape(lambda: jax.random.key(0))
     found: list[Summary] = []
 

@@ -163,12 +163,17 @@ class Written:
             if error.function is None:
                 error.function = self.form.label
             raise
-        except TypeError:
+        except Exception:
             reason = misfit(inspect.signature(self), args, kwargs)
             if reason is None:
+                given = inspect.signature(self).bind(*args, **kwargs).arguments
+                named(self.form.label)(self.blame)(**given)
                 raise
         refuse = named(self.form.label)(fail_to_fit)
         return refuse(inspect.signature(self), self.part or "", args, kwargs, reason, self.advice)
+
+    def blame(self, **given: Any) -> None:
+        """Raise at the argument that an error of others comes from, if it is one."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.form == other.form

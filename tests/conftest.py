@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,6 +81,14 @@ def mutated() -> Callable[[bytes, random.Random], bytes]:
         )
 
     return mutate
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """Asserts that the memory of this process grows by less than 100 MB in one test."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
 @pytest.fixture

@@ -81,5 +81,7 @@ def _log_softmax(x: jax.Array, *, axis: int) -> jax.Array:
 
 def _along(function: Callable[[jax.Array], jax.Array], x: jax.Array, axis: int) -> jax.Array:
     """A function of the last axis along another one, in float32 at least."""
+    if not x.shape[axis]:
+        return x
     last = jnp.moveaxis(x.astype(at_least_float32(x.dtype)), axis, -1)
     return jnp.moveaxis(function(last), -1, axis).astype(x.dtype)

@@ -29,10 +29,15 @@ def as_array(argument: str, value: Any) -> Any:
     32; a Python number or a list becomes a ``jax.Array``.
     """
     if isinstance(value, jax.Array | jax.ShapeDtypeStruct):
+        if not isinstance(value.dtype, np.dtype):
+            remedy = "Pass keys as key=, where a function takes them."
+            fail(argument, "be an array of numbers", value, remedy, error=ArgumentTypeError)
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         remedy = f"Fill them with {argument}.filled(0), and give their examples a weight of 0."
         fail(argument, "hold no masked values", value, remedy, error=ArgumentTypeError)
+    if isinstance(value, np.ma.MaskedArray):  # of which nothing is masked
+        value = value.data
     if isinstance(value, np.ndarray) and value.dtype.kind in PLAIN_KINDS and value.itemsize <= 8:
         return value
     try:

@@ -8,9 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 import numpy as np
 
-from jaxnets.checks import require_type
+from jaxnets.checks import check_numbers, require_type
 from jaxnets.contracts.arrays import as_array
-from jaxnets.errors import ArgumentTypeError, concrete, named, require
+from jaxnets.errors import ArgumentError, ArgumentTypeError, concrete, named, require
 
 __all__ = [
     "DataCheck",
@@ -55,10 +55,11 @@ def boundary(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return function(*args, **kwargs)
-            except ArgumentTypeError:
+            except ArgumentError:
                 raise
-            except TypeError:
+            except (TypeError, ValueError, OverflowError):
                 _check_call(call, args, kwargs, remedy)
+                _check_arrays(inspect.signature(call).bind(*args, **kwargs).arguments)
                 raise
 
         return call
@@ -76,6 +77,13 @@ def _check_call(function: Callable[..., Any], args: Any, kwargs: Any, remedy: st
     for argument, parameter in signature.parameters.items():
         there = argument in given or parameter.default is not inspect.Parameter.empty
         require(there, argument, "be given", "nothing", remedy, error=ArgumentTypeError)
+
+
+def _check_arrays(arguments: Mapping[str, Any]) -> None:
+    """Raise at the first array, among arguments, that nothing can be computed with."""
+    for argument, value in arguments.items():
+        if hasattr(value, "dtype"):
+            check_numbers(argument, value, shapes=False)
 
 
 def compiled(

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnets.checks import require_type
 from jaxnets.contracts.data import (
     Domain,
     check_class_targets,
@@ -48,6 +49,8 @@ def _has_class_axis(predictions: Any) -> bool:
 
 def class_labels(predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array] | None:
     """The true labels and which examples can be decided; None for targets of 0 and 1."""
+    real, remedy = not jnp.iscomplexobj(targets), "Take their real part."
+    require_type(real, "targets", targets, "be real", remedy)
     scored = ~jnp.isnan(predictions).any(-1) if predictions.ndim else True
     if predictions.shape == targets.shape and _has_class_axis(predictions):
         return targets.argmax(-1), _one_hot(targets) & scored

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxnets.checks import check_choice
+from jaxnets.checks import check_choice, check_numbers
 from jaxnets.contracts.arrays import as_array, leading_axes, power_of_two
 from jaxnets.errors import require
 
@@ -23,7 +23,8 @@ def spread_weights(weights: Any, shape: tuple[int, ...], dtype: Any) -> jax.Arra
     """One weight per example or per value, as one per value; ``shape`` is that of the values."""
     if weights is None:
         return None
-    weights = jnp.asarray(as_array("weights", weights), dtype)
+    check_numbers("weights", weights := as_array("weights", weights))
+    weights = jnp.asarray(weights, dtype)
     rule = f"have the shape of the values, {shape}, or of their leading axes"
     remedy = f"Pass one weight per example, of shape {shape[:1]}."
     fits = weights.shape == shape[: weights.ndim]

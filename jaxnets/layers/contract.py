@@ -32,7 +32,7 @@ Shape = tuple[int | None, ...]
 
 def check_example(x: Any, *, floating: bool = True) -> None:
     """Raise unless ``x`` is an array, or a ``jax.ShapeDtypeStruct``, of at least one feature."""
-    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+    if isinstance(x, type) or not (hasattr(x, "shape") and hasattr(x, "dtype")):
         swapped = "Parameters come before the input: model.apply(params, x)."
         remedy = swapped if isinstance(x, Mapping) else "Convert it with jnp.asarray(x)."
         rule = "be an array or a jax.ShapeDtypeStruct"
@@ -85,7 +85,11 @@ def check_initializer(argument: str, value: Initializer | None) -> None:
         rule = "be an initialiser (key, shape, dtype) -> array"
         got, remedy = "the function that makes one", f"Call it: {call}."
         fail(argument, rule, got, remedy, error=ArgumentTypeError)
-    check_callable(argument, value, f"Pass {argument}=jn.initializers.normal(0.1), for example.")
+    example = f"Pass {argument}=jn.initializers.normal(0.1), for example."
+    check_callable(argument, value, example)
+    if isinstance(value, type):
+        rule = "be an initialiser (key, shape, dtype) -> array"
+        fail(argument, rule, describe(value), example, error=ArgumentTypeError)
 
 
 def drawn(

@@ -1,7 +1,8 @@
 """Layers that bring the features of each example to one scale.
 
 Statistics are taken in float32 at least, whatever the dtype of the input, because sums of
-squares overflow float16 and lose their last digits in bfloat16.
+squares overflow float16 and lose their last digits in bfloat16; and of features beside a power of
+two as large as the largest, so that none overflow whatever the input is.
 """
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.checks import check_positive
+from jaxnets.contracts.arrays import power_of_two
 from jaxnets.dtypes import at_least_float32
 from jaxnets.layers.contract import WIDTH, check_example, check_params, example_of
 from jaxnets.making import factory
@@ -54,12 +56,14 @@ def layer_norm(*, eps: float = 1e-5) -> Model:
     def apply(params: Params, x: jax.Array, *, key: jax.Array | None = None) -> jax.Array:
         check_example(x)
         check_params(params, x, {"scale": (WIDTH,), "shift": x.shape[-1:]})
-        wide = jnp.asarray(x, at_least_float32(x.dtype))
-        centred = wide - wide.mean(axis=-1, keepdims=True)
+        wide, least = _in_range(x, eps)
+        centred = _centred(_centred(wide))  # the mean of large numbers is rounded
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-        normal = centred * jax.lax.rsqrt(variance + eps)
+        normal = centred * jax.lax.rsqrt(variance + least)
         scale, shift = (jnp.broadcast_to(params[entry], x.shape) for entry in ("scale", "shift"))
-        return (normal * scale + shift).astype(jnp.result_type(x, scale, shift))
+        wide_scale, wide_shift = (part.astype(normal.dtype) for part in (scale, shift))
+        dtype = jnp.result_type(x, scale, shift)
+        return (normal * wide_scale + wide_shift).astype(dtype)
 
     return Model(init, apply)
 
@@ -98,11 +102,29 @@ def rms_norm(*, eps: float | None = None) -> Model:
     def apply(params: Params, x: jax.Array, *, key: jax.Array | None = None) -> jax.Array:
         check_example(x)
         check_params(params, x, {"scale": (WIDTH,)})
-        wide = jnp.asarray(x, at_least_float32(x.dtype))
-        least = float(np.finfo(wide.dtype).eps) if eps is None else eps
+        wide, least = _in_range(x, eps)
         mean_square = jnp.square(wide).mean(axis=-1, keepdims=True)
         scale = jnp.broadcast_to(params["scale"], x.shape)
         normal = wide * jax.lax.rsqrt(mean_square + least)
-        return (normal * scale).astype(jnp.result_type(x, scale))
+        return (normal * scale.astype(normal.dtype)).astype(jnp.result_type(x, scale))
 
     return Model(init, apply)
+
+
+def _in_range(x: jax.Array, eps: float | None) -> tuple[jax.Array, jax.Array]:
+    """Features in the type of the arithmetic, whose squares do not overflow, and their eps.
+
+    Both are divided by what cancels in a normalised feature: a power of two, and its square.
+    """
+    wide = jnp.asarray(x, at_least_float32(x.dtype))
+    limits = np.finfo(wide.dtype)
+    least = float(limits.eps) if eps is None else eps
+    scale = jnp.maximum(power_of_two(jnp.abs(wide).max(axis=-1, keepdims=True)), 1)
+    # So small that it is lost beside any square, and large enough for a finite slope of the root.
+    floor = float(limits.tiny) ** (2 / 3)
+    small = jnp.where(scale > 1, jnp.maximum(least / scale / scale, floor), least)
+    return wide / scale, small
+
+
+def _centred(x: jax.Array) -> jax.Array:
+    return x - x.mean(axis=-1, keepdims=True)

@@ -60,7 +60,14 @@ def check_not_traced(*, data: Any, **others: Any) -> None:
     """Raise if an argument, or anything at all, is being traced: a run needs its values."""
     # Within jax.jit everything is traced, even what is put on the device there.
     for argument, tree in {**others, "data": (data, jax.device_put(np.int32(0)))}.items():
-        leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Iterator))
+        try:
+            leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Iterator))
+        except (TypeError, ValueError) as error:
+            rule, remedy = (
+                "be a pytree, with dicts whose keys can be sorted",
+                "Name parts by texts.",
+            )
+            fail(argument, rule, str(error).splitlines()[0], remedy, error=ArgumentTypeError)
         for leaf in leaves:
             if isinstance(leaf, jax.core.Tracer):
                 fail_traced(argument, f"a traced {describe(leaf)}")

@@ -17,6 +17,7 @@ from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised
 
 __all__ = [
+    "EVALUATION_BATCH",
     "Evaluation",
     "Judged",
     "Metric",
@@ -172,7 +173,8 @@ def judge(
     new = Judged(
         value, params, params, step, jnp.zeros_like(judged.since), reached, judged.stopped_at
     )
-    old = judged._replace(seen=params, since=judged.since + moved, reached=reached)
+    since = judged.since + jnp.asarray(moved, judged.since.dtype)
+    old = judged._replace(seen=params, since=since, reached=reached)
     judged = chosen(better, new, old)
     ends = judged.reached
     if stop.patience is not None:

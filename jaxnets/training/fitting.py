@@ -20,7 +20,7 @@ from jaxnets.training.evaluation import Evaluation
 from jaxnets.training.inputs import check_like
 from jaxnets.training.objective import Objective, Supervised, as_objective, loss_of
 from jaxnets.training.program import Values
-from jaxnets.training.step import TrainState
+from jaxnets.training.step import TrainState, in_float32
 from jaxnets.training.trial import Build, Trial
 
 __all__ = [
@@ -179,7 +179,7 @@ def check_update(optimizer: optax.GradientTransformation, params: Any) -> None:
 def check_shown(eval_params: Any, optimizer: Any, params: Any, key: Any) -> None:
     """Raise unless ``eval_params`` gives parameters like those of a state of these shapes."""
     step: Any = jax.ShapeDtypeStruct((), jnp.int32)
-    state = TrainState(params, jax.eval_shape(optimizer.init, params), key, step)
+    state = TrainState(params, jax.eval_shape(in_float32(optimizer).init, params), key, step)
     shown = output_shapes("eval_params", eval_params, state)
     remedy = "Return parameters of the model from eval_params(state)."
     check_like("eval_params", shown, params, remedy, finite=False)

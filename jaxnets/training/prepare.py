@@ -33,7 +33,8 @@ from jaxnets.training.loop import MOST_STEPS, make_schedule
 from jaxnets.training.networks import Axis, stacked
 from jaxnets.training.objective import loss_of
 from jaxnets.training.program import EvalParams, Program
-from jaxnets.training.trial import Build, Trial
+from jaxnets.training.referred import Referred
+from jaxnets.training.trial import Build, Built, Fixed, Trial
 
 __all__ = ["Members", "Plan", "Settings", "Task", "prepare"]
 
@@ -138,7 +139,7 @@ class Request(NamedTuple):
 
 def prepare(
     trial: Trial,
-    build: Build,
+    build: Fixed | Built,
     values: Mapping[str, float],
     settings: Settings,
     data: Any,
@@ -170,8 +171,9 @@ def prepare(
         params = None
     if settings.metrics is not None:
         settings = settings._replace(metrics=tuple(check_metrics(settings.metrics).items()))
+    referred = Referred(build, settings.metrics, settings.eval_params)
     request = Request(
-        build,
+        build._replace(referred=referred),
         tuple(values.items()),
         settings,
         tuple(map(type, settings)),  # steps may be 1 but not True, though the two are equal
@@ -187,6 +189,8 @@ def prepare(
         plan = _plan.__wrapped__(request)
     else:
         plan = _plan(request)
+    if plan.program.build is request.build:  # made just now
+        referred.settle()
     leaves = jax.tree.leaves((data, validation))
     if not plan.seen.holds(leaves):
         check_targets(plan.trial, None, plan.predictions[0], data)

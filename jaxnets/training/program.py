@@ -12,6 +12,7 @@ from jaxnets.model import Params
 from jaxnets.small_products import small_products
 from jaxnets.training.compiled import compiled_method
 from jaxnets.training.evaluation import (
+    EVALUATION_BATCH,
     Evaluation,
     Judged,
     Stop,
@@ -206,7 +207,8 @@ class Program:
     @compiled_method
     def predictions(self, params: Params, values: Values, x: Any) -> Any:
         """The outputs of one network."""
-        size = cast(Evaluation, self.evaluation).slice_size
+        evaluation = self.evaluation
+        size = EVALUATION_BATCH if evaluation is None else evaluation.slice_size
 
         def one(params: Params, values: Values) -> Any:
             return predict(self.build(**values).model, params, x, size)

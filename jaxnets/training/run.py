@@ -5,8 +5,7 @@ from typing import Any, NamedTuple, NoReturn
 import jax
 import numpy as np
 
-from jaxnets.contracts.calls import reads_values
-from jaxnets.errors import fail, inside, require
+from jaxnets.errors import fail, require
 from jaxnets.model import Params
 from jaxnets.training.columns import (
     SHARED,
@@ -17,9 +16,9 @@ from jaxnets.training.columns import (
     no_rows,
     table_rows,
 )
-from jaxnets.training.fitting import check_targets, judges
 from jaxnets.training.inputs import example_input
 from jaxnets.training.loop import MOST_STEPS, Chunk, Position
+from jaxnets.training.predictions import check_evaluated_predictions, check_first_predictions
 from jaxnets.training.prepare import Plan
 from jaxnets.training.program import Program, Values
 from jaxnets.training.step import TrainState
@@ -143,8 +142,10 @@ class Run(NamedTuple):
         )
 
     def compile(self, progress: Progress) -> None:
-        """Compile the program, by a chunk of no steps."""
-        self._advance(progress.positions[0], self.blocks[0], 0)
+        """Compile the program, by a chunk of no steps, once its first predictions are right."""
+        position, block = progress.positions[0], self.blocks[0]
+        check_first_predictions(self.program, self.plan.trial, position, block.values, self.data)
+        self._advance(position, block, 0)
 
     def _advance(self, position: Position, block: Block, end: int) -> Chunk:
         args = (position, block.values, self.data, self.validation, end)
@@ -247,17 +248,13 @@ class Run(NamedTuple):
 
     def check_predictions(self, progress: Progress) -> None:
         """Raise where predictions are not what loss and metrics take: logits, say."""
-        evaluation = self.program.evaluation
-        if evaluation is None or not any(map(reads_values, judges(self.plan.trial, evaluation))):
-            return
-        params, values = self.program.outcome(progress.positions[0])[1], self.blocks[0].values
-        if self.program.members is not None:
-            params, values = jax.tree.map(lambda leaf: leaf[0], (params, values))
-        predictions = self.program.predictions(params, values, self.validation[0])
-        # Those of a run that diverges mean nothing anyway.
-        if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(predictions)):
-            with inside("validation"):
-                check_targets(self.plan.trial, evaluation, predictions, self.validation)
+        check_evaluated_predictions(
+            self.program,
+            self.plan.trial,
+            progress.positions[0],
+            self.blocks[0].values,
+            self.validation,
+        )
 
     def unjudged(self, progress: Progress) -> bool:
         """True if an early stop found nothing but NaN for a network that did not diverge."""

@@ -13,7 +13,7 @@ from jaxnets.training.columns import Columns, own_columns
 from jaxnets.training.inputs import check_finite_params, check_like
 from jaxnets.training.networks import stacked
 from jaxnets.training.results import Fit, Sweep
-from jaxnets.training.step import TrainState
+from jaxnets.training.step import TrainState, in_float32
 
 __all__ = ["Start", "begun", "check_start"]
 
@@ -73,7 +73,7 @@ def check_start(
     start: Start, optimizer: optax.GradientTransformation, shapes: Any, members: int | None
 ) -> None:
     """Raise unless a state is of this model, of this optimizer and of so many members."""
-    expected = {"params": shapes, "opt_state": jax.eval_shape(optimizer.init, shapes)}
+    expected = {"params": shapes, "opt_state": jax.eval_shape(in_float32(optimizer).init, shapes)}
     if members is not None:
         shape = start.state.key.shape
         rule = f"have the {members} members of the keys and hyperparameters"

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import optax
 
 from jaxnets.checks import check_key
+from jaxnets.dtypes import at_least_float32, is_floating
 from jaxnets.errors import public
 from jaxnets.model import Loss, Model, Params
 from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective, as_objective
 
-__all__ = ["TrainState", "init_state", "make_step"]
+__all__ = ["TrainState", "in_float32", "init_state", "make_step"]
 
 
 class TrainState(NamedTuple):
@@ -21,7 +22,7 @@ class TrainState(NamedTuple):
 
     Attributes:
       params: The parameters.
-      opt_state: The optimizer's state.
+      opt_state: The optimizer's state, in float32 at least whatever the parameters are.
       key: The run's PRNG key; it stays the same, step number k draws from ``fold_in(key, k)``.
       step: The number of steps made so far, an int32 scalar.
     """
@@ -71,7 +72,7 @@ def init_state(
     init_key, run_key = jax.random.split(key)
     if params is None:
         params = model.init(init_key, x)
-    return TrainState(params, optimizer.init(params), run_key, jnp.zeros((), "int32"))
+    return TrainState(params, in_float32(optimizer).init(params), run_key, jnp.zeros((), "int32"))
 
 
 @public
@@ -81,7 +82,9 @@ def make_step(
     """The pure step of `fit` and `sweep`, for a loop of one's own.
 
     The optimizer is handed ``value``, ``grad`` and ``value_fn`` of the batch too, so that those
-    that ask for more than a gradient work: line searches, Polyak steps, plateaus.
+    that ask for more than a gradient work: line searches, Polyak steps, plateaus. It computes in
+    float32 at least, because the squares of its gradients overflow float16 and 0.999 is 1 in
+    bfloat16; parameters are rounded to their own type once a step.
 
     Args:
       model: The Model.
@@ -111,20 +114,20 @@ def make_step(
     """
     check_trial(model, loss, optimizer)
     goal = as_objective(model, loss)
-    optimizer = optax.with_extra_args_support(optimizer)
+    wide = in_float32(optimizer)
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         key = jax.random.fold_in(state.key, state.step)
         (value, scalars), gradient = goal.value_and_grad(state.params, batch, key=key)
-        updates, opt_state = optimizer.update(
-            gradient,
-            state.opt_state,
-            state.params,
-            value=value,
-            grad=gradient,
-            value_fn=lambda params: goal(params, batch, key=key)[0],
-        )
-        params = optax.apply_updates(state.params, updates)
+
+        def value_fn(params: Params) -> jax.Array:
+            narrow = jax.tree.map(lambda own, p: p.astype(own.dtype), state.params, params)
+            return goal(narrow, batch, key=key)[0]
+
+        more = {"value": value, "grad": gradient, "value_fn": value_fn}
+        updates, opt_state = wide.update(gradient, state.opt_state, state.params, **more)
+        updated = optax.apply_updates(_widened(state.params), updates)
+        params = jax.tree.map(lambda own, new: new.astype(own.dtype), state.params, updated)
         metrics = {"loss": value, **scalars, "gradient_norm": gradient_norm(gradient)}
         return TrainState(params, opt_state, state.key, state.step + 1), metrics
 
@@ -133,6 +136,31 @@ def make_step(
 
 def gradient_norm(gradient: Params) -> jax.Array:
     """The Euclidean norm of all elements, whose squares are summed in float32 at least."""
-    wide = jax.tree.map(lambda g: g.astype(jnp.promote_types(g.dtype, jnp.float32)), gradient)
-    norm: jax.Array = optax.tree.norm(wide)
+    norm: jax.Array = optax.tree.norm(_widened(gradient))
     return norm
+
+
+def in_float32(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    """The optimizer with a state, arguments and updates in float32 at least.
+
+    It is the same program where nothing is narrower.
+    """
+    inner = optax.with_extra_args_support(optimizer)
+
+    def init(params: Params) -> optax.OptState:
+        return inner.init(_widened(params))
+
+    def update(updates: Any, state: Any, params: Any = None, **more: Any) -> Any:
+        return inner.update(_widened(updates), state, _widened(params), **_widened(more))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _widened(tree: Any) -> Any:
+    """The floating arrays in float32 at least, and anything else as it is."""
+
+    def widened(leaf: Any) -> Any:
+        narrow = is_floating(leaf) and leaf.dtype != at_least_float32(leaf.dtype)
+        return leaf.astype(at_least_float32(leaf.dtype)) if narrow else leaf
+
+    return jax.tree.map(widened, tree)

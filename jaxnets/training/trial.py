@@ -9,6 +9,7 @@ from jaxnets.errors import ArgumentTypeError, describe, fail
 from jaxnets.model import Loss, Model
 from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective
+from jaxnets.training.referred import Referred
 
 __all__ = ["Build", "Built", "Fixed", "Trial", "as_trial"]
 
@@ -45,9 +46,15 @@ class Build(Protocol):
 
 
 class Fixed(NamedTuple):
-    """A function of no hyperparameters that returns one trial; equal for equal trials."""
+    """A function of no hyperparameters that returns one trial; equal for equal trials.
+
+    Attributes:
+      trial: The trial.
+      referred: What its functions read besides their arguments, or None where that is not asked.
+    """
 
     trial: Trial
+    referred: Referred | None = None
 
     def __call__(self, **values: Any) -> Trial:
         """The trial."""
@@ -55,9 +62,15 @@ class Fixed(NamedTuple):
 
 
 class Built(NamedTuple):
-    """A function of hyperparameters that returns a trial; equal for equal functions."""
+    """A function of hyperparameters that returns a trial; equal for equal functions.
+
+    Attributes:
+      function: It.
+      referred: As in `Fixed`.
+    """
 
     function: Callable[..., Any]
+    referred: Referred | None = None
 
     def __call__(self, **values: Any) -> Trial:
         """The trial of these hyperparameters."""

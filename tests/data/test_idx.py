@@ -89,6 +89,7 @@ def test_a_gzip_file_in_two_parts(file):
     assert jn.data.read_idx(file).tobytes() == b"abc"
 
 
+@pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("files", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_mutated_file_is_refused_in_words_or_read(file, files, pack, mutated):

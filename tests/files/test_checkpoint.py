@@ -291,7 +291,8 @@ def test_a_checkpoint_that_is_gone_is_not_missed(tmp_path: Path) -> None:
     assert latest_step(tmp_path) == 10
 
 
-@pytest.mark.parametrize("files", [300, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("files", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_mutated_file_is_refused_or_identical(
     tmp_path: Path, files: int, mutated: Mutate
 ) -> None:

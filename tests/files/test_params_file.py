@@ -311,7 +311,8 @@ def test_a_file_of_a_dtype_that_numpy_lacks_is_refused(file, code):
     )
 
 
-@pytest.mark.parametrize("files", [300, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("files", [300, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_mutated_file_is_refused_in_words_or_read(file, files, mutated):
     params = {"a": np.arange(6, dtype="i1").reshape(2, 3), "0": {"w": np.ones((3, 1), "f4")}}
     save_params(params, file)

@@ -10,6 +10,13 @@ from jaxnets.layers import layer_norm, rms_norm
 KEY = jax.random.key(0)
 X = jnp.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9], [0.2, 0.4, 0.8]])
 FLOATING = ("float16", "bfloat16", "float32")
+KINDS = {layer_norm(): "layer_norm", rms_norm(): "rms_norm"}
+FORMULAS = {
+    "layer_norm": lambda x: (
+        (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    ),
+    "rms_norm": lambda x: x / np.sqrt((x**2).mean(-1, keepdims=True) + 2.0**-23),
+}
 
 
 class TestNormalisation:
@@ -46,6 +53,36 @@ class TestNormalisation:
         x = jnp.full((2, 4), 7.0)
         params = layer_norm().init(None, x)
         assert jnp.isfinite(jax.grad(lambda x: (layer_norm().apply(params, x) ** 2).sum())(x)).all()
+
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+    @pytest.mark.parametrize("size", [1.0, 3e19, 3e38])
+    @pytest.mark.parametrize("layer", KINDS, ids=KINDS.get)
+    def test_squares_that_overflow_change_nothing(self, layer, size, dtype):
+        """The formula in float64, of the very same numbers."""
+        x = (jax.random.uniform(KEY, (4, 64), minval=-1) * size).astype(dtype)
+        y = jax.jit(layer.apply)(layer.init(None, x), x).astype("float32")
+        expected = FORMULAS[KINDS[layer]](np.asarray(x, np.float64))
+        np.testing.assert_allclose(y, expected, atol=1e-6 if dtype == "float32" else 0.02)
+
+    @pytest.mark.parametrize("layer", KINDS, ids=KINDS.get)
+    def test_the_gradient_of_large_numbers_is_that_of_small_ones_over_their_size(self, layer):
+        x = jax.random.uniform(KEY, (4, 64), minval=1, maxval=3)
+        params, size = layer_norm().init(None, x), 2.0**70
+        slope = jax.grad(lambda x: (layer.apply(params, x) @ jnp.cos(jnp.arange(64.0))).sum())
+        # So large that eps says nothing; beyond 2^64 the squares overflow.
+        np.testing.assert_allclose(slope(x * size) * size, slope(x * 2**20) * 2**20, rtol=1e-5)
+
+    @pytest.mark.parametrize("layer", KINDS, ids=KINDS.get)
+    def test_equal_features_of_any_size_have_finite_gradients(self, layer):
+        x = jnp.full((2, 4), 3e38)
+        params = layer_norm().init(None, x)
+        assert jnp.isfinite(jax.grad(lambda x: (layer.apply(params, x) ** 2).sum())(x)).all()
+
+    def test_a_large_mean_costs_no_digits(self):
+        """The formula in float64, of the very same numbers."""
+        x = 1e6 + jax.random.normal(KEY, (8, 1000))
+        y = layer_norm().apply(layer_norm().init(None, x), x)
+        np.testing.assert_allclose(y, FORMULAS["layer_norm"](np.asarray(x, np.float64)), atol=2e-6)
 
 
 MISUSE = [

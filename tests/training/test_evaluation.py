@@ -255,9 +255,23 @@ def test_predictions_that_a_metric_cannot_take_are_named_at_the_first_evaluation
 
 def test_a_softmax_before_cross_entropy_is_named_at_the_first_evaluation():
     labels = np.arange(30) % 3
-    net = jn.sequential(jn.dense(3), jn.softmax)
+    # Beside a first row that is none, so that it is not noticed in training.
+    net = jn.sequential(jn.dense(3), jn.softmax, lambda p: p + 9.0 * (len(p) != 29))
     with pytest.raises(ValueError, match="validation > cross_entropy: predictions must be logits"):
         jn.fit(
             net, jn.losses.cross_entropy, optax.sgd(0.1), (X[:30], labels), key=KEY, steps=3,
-            validation=(X[:30], labels),
+            validation=(X[:29], labels[:29]),
         )  # fmt: skip
+
+
+def test_patience_does_not_run_out_where_nothing_is_updated():
+    """A dead network, whose gradient is 0 for good: nothing new is ever evaluated."""
+    dead = jn.Model(
+        lambda key, x: {"w": jnp.ones(())},
+        lambda params, x, *, key=None: jnp.maximum(params["w"] - 9, 0) * x[:, :1],
+    )
+    data, stop = (X, Y), jn.Stop(patience=2)
+    options = {"key": KEY, "steps": 20, "validation": data, "stop": stop}
+    result = jn.fit(dead, jn.losses.mse, optax.sgd(0.1), data, **options)
+    assert (result.status, float(result.params["w"])) == ("completed", 1.0)
+    assert len(set(result.validation["loss"].tolist())) == 1

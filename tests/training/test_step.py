@@ -144,3 +144,50 @@ def test_it_can_be_scanned_and_mapped_over_seeds():
     assert losses.shape == (3, 5)
     assert (np.diff(losses, axis=1) < 0).all()
     np.testing.assert_allclose(losses[1], final_loss(jax.random.split(KEY, 3)[1]), rtol=1e-6)
+
+
+NARROW = ("float16", "bfloat16")
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_a_clipped_gradient_whose_squares_overflow_is_not_zero(dtype):
+    """The gradient is (600, 600, 1), of norm 848.5; of length 1 it is (0.7071, 0.7071, 0.0012)."""
+    data = (np.full((4, 2), 600, dtype), np.full((4, 1), -3000, dtype))
+    start = {"w": jnp.zeros((2, 1), dtype), "b": jnp.zeros(1, dtype)}
+    clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.01))
+    options = {"key": KEY, "params": start, "steps": 3, "record_gradient_norm": True}
+    found = jn.fit(NET, jn.losses.mae, clipped, data, **options)
+    assert found.params["w"].dtype == dtype
+    np.testing.assert_allclose(found.params["w"].astype("float32"), -0.0212132, rtol=0.01)
+    np.testing.assert_allclose(found.history["gradient_norm"], [848.52873] * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("size", [1e-4, 1.0, 300.0])
+def test_adam_steps_by_its_rate_whatever_the_type_and_the_size_of_gradients(dtype, size):
+    """Its steps along a steady gradient are the learning rate: eps, b2 and squares hold."""
+    data = (np.full((4, 2), size, dtype), np.zeros((4, 1), dtype))
+    start = {"w": jnp.zeros((2, 1), dtype), "b": jnp.zeros(1, dtype)}
+    steady, adam = (lambda p, y: p.mean()), optax.adam(0.01)
+    found = jn.fit(NET, steady, adam, data, key=KEY, params=start, steps=20)
+    np.testing.assert_allclose(found.params["w"].astype("float32"), -0.2, rtol=0.02)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_the_state_of_an_optimizer_is_wide_and_the_line_it_searches_narrow(dtype):
+    seen = []
+
+    def goal(params, batch, *, key):
+        seen.append(params["w"].dtype)
+        return jn.losses.mse(NET.apply(params, batch[0]), batch[1])
+
+    data, optimizer = (X.astype(dtype), Y.astype(dtype)), optax.lbfgs()
+    found = jn.fit(NET, jn.objective(goal), optimizer, data, key=KEY, steps=20)
+    assert set(seen) == {jnp.dtype(dtype)}
+    least = np.linalg.lstsq(np.c_[X, np.ones(3)], Y)[0]
+    expected = np.square(np.c_[X, np.ones(3)] @ least - Y).mean()
+    np.testing.assert_allclose(np.float32(found.history["loss"][-1]), expected, atol=1e-3)
+    floating = [leaf for leaf in jax.tree.leaves(found.opt_state) if leaf.dtype.kind != "i"]
+    assert {leaf.dtype for leaf in floating} <= {jnp.dtype("float32"), jnp.dtype(bool)}
+    again = jn.fit(NET, jn.objective(goal), optimizer, data, start=found, steps=2)
+    assert int(again.state.step) == 22
