@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from pathlib import Path
+import weakref
 
 import jax
 import numpy as np
@@ -10,24 +10,17 @@ import optax
 import pytest
 
 import jaxnets as jn
+from jaxnets.training.compiled import MOST_KEPT
 
 X, Y = jn.data.xor()
-MEGABYTES = 100
 
 
-def resident():
-    """Megabytes of this process."""
-    gc.collect()
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-def fresh(factor):
-    """The loss of a run whose loss no other run has."""
+def fresh(factor, loss=None):
+    """The first loss of a run of functions that no other run has."""
     net = jn.sequential(jn.dense(3), jn.tanh, jn.dense(1))
     result = jn.fit(
         net,
-        lambda p, y: factor * jn.losses.mse(p, y),
+        loss or (lambda p, y: factor * jn.losses.mse(p, y)),
         optax.sgd(0.1),
         (X, Y),
         key=jax.random.key(0),
@@ -37,15 +30,22 @@ def fresh(factor):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_two_hundred_runs_of_fresh_functions_keep_no_more_than_the_last_few():
-    one = fresh(1.0)
-    for number in range(64):  # as many programs as are kept
-        fresh(number + 2.0)
-    before = resident()
-    for number in range(200):
-        assert fresh(number + 100.0) == pytest.approx((number + 100) * one, rel=1e-5)
-    assert resident() - before < MEGABYTES
+def test_runs_of_fresh_functions_keep_no_more_than_the_last_few():
+    one, kept = fresh(1.0), []
+
+    def run(factor):
+        def loss(p, y):
+            return factor * jn.losses.mse(p, y)
+
+        kept.append(weakref.ref(loss))
+        return fresh(factor, loss)
+
+    for number in range(MOST_KEPT + 16):
+        assert run(number + 2.0) == pytest.approx((number + 2) * one, rel=1e-5)
+    gc.collect()
+    alive = [number for number, loss in enumerate(kept) if loss() is not None]
+    assert len(alive) <= MOST_KEPT
+    assert min(alive) >= 16
 
 
 @pytest.mark.slow
