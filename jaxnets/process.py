@@ -1,12 +1,61 @@
-"""The end of a command line."""
+"""The process of a command line: what it keeps compiled, and how it ends."""
 
 import gc
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
-__all__ = ["run_as_program"]
+__all__ = ["NO_CACHE", "programs_kept", "run_as_program"]
+
+NO_CACHE: dict[str, Any] = {
+    "action": "store_true",
+    "help": "compile anew, and keep nothing compiled for the next run",
+}
+"""The flag ``--no-cache``, as ``add_argument`` takes it."""
+
+
+@contextmanager
+def programs_kept(wanted: bool) -> Iterator[None]:
+    """Let JAX keep what is compiled inside in the user's cache folder, and find it there again.
+
+    JAX's own settings come first: a folder that it was given, or a cache that it was told not to
+    use, stays as it is.
+    """
+    import jax  # not at the top: how a process ends needs none of it
+
+    config: Any = jax.config
+    folder = cache_folder()
+    if not config.jax_enable_compilation_cache or config.jax_compilation_cache_dir is not None:
+        wanted = False
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not wanted or not os.access(folder, os.W_OK):
+        yield
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(config, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            config.update(name, value)
+
+
+def cache_folder() -> Path:
+    """The folder of compiled programs, by the custom of the platform."""
+    home = Path.home()
+    places = {"darwin": home / "Library" / "Caches", "win32": home / "AppData" / "Local"}
+    given = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return Path(given or places.get(sys.platform, home / ".cache")) / "jaxnets"
 
 
 def run_as_program(main: Callable[[], int]) -> NoReturn:

@@ -24,6 +24,8 @@ hypothesis.settings.load_profile("jaxnets")
 def _compiled_once() -> Iterator[None]:
     """Keeps compiled programs for this process: many tests compile the same small ones anew."""
     with tempfile.TemporaryDirectory() as folder:
+        # Where command lines in processes of their own keep theirs.
+        os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = folder
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -11,6 +11,7 @@ from jaxnets.experiments.harness import output
 from jaxnets.experiments.harness.experiment import DEVICE, Experiment, on_device
 from jaxnets.experiments.harness.flags import Parser, make_config, place
 from jaxnets.experiments.harness.page import Entry, write_page
+from jaxnets.process import NO_CACHE, programs_kept
 
 __all__ = ["load", "main"]
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog=prog, description=__doc__, epilog=CODES, exit_on_error=False)
     parser.add_argument("--out", type=place, metavar="DIR", help="folder of the page, index.html")
     parser.add_argument("--device", **DEVICE)
+    parser.add_argument("--no-cache", **NO_CACHE)
     args = parser.parse(argv)
     if args.out is None:
         parser.error("--out must name a folder; got none. Pass --out runs/all, for example.")
@@ -59,7 +61,7 @@ def _entry(name: str, experiment: Experiment, line: Sequence[str], args: Any) ->
     begin, parser = time.perf_counter(), experiment.parser()
     try:
         config = make_config(experiment.config, parser.parse(line))
-        with on_device(parser, args.device, config):
+        with programs_kept(not args.no_cache), on_device(parser, args.device, config):
             report = experiment.run(config)
             output.save_run(args.out / name, report)
             output.save_picture(experiment.draw(report), args.out / f"{name}.png")

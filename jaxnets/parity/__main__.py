@@ -9,7 +9,7 @@ from typing import NoReturn
 from jaxnets.parity.derivations import PAGES, page
 from jaxnets.parity.report import COLUMNS, Report
 from jaxnets.parity.table import row_makers, rows, torch_version
-from jaxnets.process import run_as_program
+from jaxnets.process import NO_CACHE, programs_kept, run_as_program
 
 __all__ = ["main"]
 
@@ -43,10 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = []
     if not args.json:
         _print_head()
-    for row in rows([] if args.only is None else [args.only], torch=torch is not None):
-        table.append(row)
-        if not args.json:
-            _print_row(row, torch)
+    with programs_kept(not args.no_cache):
+        for row in rows([] if args.only is None else [args.only], torch=torch is not None):
+            table.append(row)
+            if not args.json:
+                _print_row(row, torch)
     if args.json:
         print(json.dumps({"torch": torch, "rows": [row.as_json() for row in table]}))
     else:
@@ -63,6 +64,7 @@ def _parser() -> _Parser:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--only", metavar="NAME", help="only this row")
     parser.add_argument("--show", metavar="NAME", help="print the derivation of NAME instead")
+    parser.add_argument("--no-cache", **NO_CACHE)
     return parser
 
 

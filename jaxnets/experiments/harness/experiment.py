@@ -16,6 +16,7 @@ from jaxnets.errors import ArgumentError
 from jaxnets.experiments import summary_of
 from jaxnets.experiments.harness.flags import Parser, add_flags, choice, make_config, place
 from jaxnets.experiments.harness.report import Report, json_text
+from jaxnets.process import NO_CACHE, programs_kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +91,7 @@ class Experiment:
         help_plot = "draw a picture (%(const)s)"
         add("--plot", type=place, metavar="FILE", nargs="?", const=picture, help=help_plot)
         add("--no-progress", action="store_true", help="no progress bar")
+        add("--no-cache", **NO_CACHE)
         return parser
 
     def main(self, argv: Sequence[str] | None = None) -> int:
@@ -129,7 +131,7 @@ class Experiment:
             output.check_places(parser, args.out, args.plot)
         config = make_config(self.config, args)
         shown = {"progress": not args.no_progress and sys.stderr.isatty()} if self.progress else {}
-        with on_device(parser, args.device, config):
+        with programs_kept(not args.no_cache), on_device(parser, args.device, config):
             report: Report = self.run(config, **shown)
             if args.out is not None:
                 output.save_run(args.out, report)

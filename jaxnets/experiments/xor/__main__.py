@@ -65,18 +65,21 @@ def train(config: Config, *, progress: bool = False) -> Fit:
     """The first three steps: a model, the data, and training on all of them at once."""
     model = build_model(config.hidden, config.init)
     x, y = data.xor()
-    return fit(
-        model,
-        goal(model, config.backprop, config.hidden),
-        choices.make_optimizer(config.optimizer, config.lr),
-        (x, y),
-        key=jax.random.key(config.seed),
-        steps=config.steps,
-        params=choices.start(model, x, config.init, config.seed),
-        record_every=config.log_every,
-        on_divergence="return",
-        progress=progress,
-    )
+    # A product of stated precision is made as PyTorch makes it, by a library of the processor: the
+    # published table of the deep network hangs on the last digit.
+    with jax.default_matmul_precision("highest"):
+        return fit(
+            model,
+            goal(model, config.backprop, config.hidden),
+            choices.make_optimizer(config.optimizer, config.lr),
+            (x, y),
+            key=jax.random.key(config.seed),
+            steps=config.steps,
+            params=choices.start(model, x, config.init, config.seed),
+            record_every=config.log_every,
+            on_divergence="return",
+            progress=progress,
+        )
 
 
 def test(config: Config, params: Params) -> tuple[np.ndarray, dict[str, Any]]:
