@@ -61,9 +61,10 @@ def layer_norm(*, eps: float = 1e-5) -> Model:
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
         normal = centred * jax.lax.rsqrt(variance + least)
         scale, shift = (jnp.broadcast_to(params[entry], x.shape) for entry in ("scale", "shift"))
-        wide_scale, wide_shift = (part.astype(normal.dtype) for part in (scale, shift))
         dtype = jnp.result_type(x, scale, shift)
-        return (normal * wide_scale + wide_shift).astype(dtype)
+        arithmetic = jnp.promote_types(normal.dtype, dtype)
+        normal, scale, shift = (part.astype(arithmetic) for part in (normal, scale, shift))
+        return (normal * scale + shift).astype(dtype)
 
     return Model(init, apply)
 
@@ -106,7 +107,9 @@ def rms_norm(*, eps: float | None = None) -> Model:
         mean_square = jnp.square(wide).mean(axis=-1, keepdims=True)
         scale = jnp.broadcast_to(params["scale"], x.shape)
         normal = wide * jax.lax.rsqrt(mean_square + least)
-        return (normal * scale.astype(normal.dtype)).astype(jnp.result_type(x, scale))
+        dtype = jnp.result_type(x, scale)
+        arithmetic = jnp.promote_types(normal.dtype, dtype)
+        return (normal.astype(arithmetic) * scale.astype(arithmetic)).astype(dtype)
 
     return Model(init, apply)
 

@@ -18,10 +18,12 @@ from jaxnets.training.history import History
 from jaxnets.training.host import UNSCORED, Host, Look, Outlook
 from jaxnets.training.inputs import check_like, moves_data
 from jaxnets.training.objective import Objective
-from jaxnets.training.prepare import Settings, Task, prepare
+from jaxnets.training.plan import Settings, Task
+from jaxnets.training.prepare import prepare
 from jaxnets.training.program import EvalParams
+from jaxnets.training.progress import Block, Progress
 from jaxnets.training.results import Fit
-from jaxnets.training.run import Block, Progress, Run
+from jaxnets.training.run import Run
 from jaxnets.training.start import Start, begun, check_start
 from jaxnets.training.step import TrainState
 from jaxnets.training.trial import Fixed, Trial

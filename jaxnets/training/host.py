@@ -22,8 +22,9 @@ from jaxnets.training.history import History
 from jaxnets.training.identity import identify
 from jaxnets.training.listening import Interrupted, Listener
 from jaxnets.training.pace import Pace
+from jaxnets.training.progress import Progress
 from jaxnets.training.results import Fit, Sweep
-from jaxnets.training.run import Progress, Run
+from jaxnets.training.run import Run
 from jaxnets.training.saving import Saver, open_saver
 
 __all__ = ["UNSCORED", "Ended", "Host", "Look", "Outlook"]

@@ -16,7 +16,8 @@ from jax.extend import core
 from jaxnets.errors import describe, fail
 from jaxnets.files.checkpoint import MACHINE, PROGRAM
 from jaxnets.paths import described, named_leaves
-from jaxnets.training.run import Progress, Run
+from jaxnets.training.progress import Progress
+from jaxnets.training.run import Run
 
 __all__ = ["as_array", "fingerprint", "identify"]
 

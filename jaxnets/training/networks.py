@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
+from jaxnets.members_last import members_last
+from jaxnets.small_products import small_products
 from jaxnets.training.step import TrainState
 
 __all__ = [
+    "FAST",
     "STATE",
     "Axis",
     "all_equal",
@@ -30,6 +33,14 @@ Axis = Literal["first", "last"] | None
 STATE = "state"
 """In place of an axis: that of a `TrainState`, whose keys have the members first and whose step
 is one for all."""
+
+
+FAST: dict[Axis, Callable[..., Any]] = {
+    None: small_products,
+    "first": jax.vmap,
+    "last": members_last,
+}
+"""The fast form of a step of one network, or of many, by the members' axis."""
 
 
 def per_network(axis: Axis, function: Callable[..., Any], *in_axes: Any, out_axes: Any = 0) -> Any:

@@ -19,7 +19,7 @@ from jaxnets.training.arguments import (
     count_steps,
 )
 from jaxnets.training.batching import Batching, make_batching
-from jaxnets.training.evaluation import Evaluation, Stop, check_stop
+from jaxnets.training.evaluation import Evaluation, check_stop
 from jaxnets.training.fitting import (
     check_evaluations,
     check_made,
@@ -32,11 +32,12 @@ from jaxnets.training.inputs import Seen, example_input, load_data
 from jaxnets.training.loop import MOST_STEPS, make_schedule
 from jaxnets.training.networks import Axis, stacked
 from jaxnets.training.objective import loss_of
-from jaxnets.training.program import EvalParams, Program
+from jaxnets.training.plan import Members, Plan, Settings, Task
+from jaxnets.training.program import Program
 from jaxnets.training.referred import Referred
 from jaxnets.training.trial import Build, Built, Fixed, Trial
 
-__all__ = ["Members", "Plan", "Settings", "Task", "prepare"]
+__all__ = ["prepare"]
 
 SMALL = 4096
 """Parameters of a network up to which members go on the last axis on a CPU."""
@@ -47,63 +48,6 @@ BLOCK = 512
 MOST_COMPILED = 12
 """Arrays of parameters that one program draws, at most: it takes XLA about a fifth of a second per
 array to compile, and call by call they are drawn in a millisecond each."""
-
-
-class Settings(NamedTuple):
-    """The arguments of a run that its program depends on, as they were given."""
-
-    steps: int | None
-    epochs: int | None
-    batch_size: int | None
-    drop_last: bool
-    metrics: Any
-    validate_every: int | None
-    record_every: int
-    record_gradient_norm: bool
-    eval_params: EvalParams | None
-    stop: Stop | None
-
-
-class Members(NamedTuple):
-    """The members of a sweep: ``total`` of them, ``most`` in lockstep unless that is None."""
-
-    total: int
-    most: int | None
-
-
-class Plan(NamedTuple):
-    """All that is known of a run before its numbers.
-
-    Attributes:
-      program: What is compiled.
-      trial: One trial, of the first hyperparameters.
-      shapes: The shapes of the parameters of one network.
-      size: Networks in lockstep.
-      steps: Steps to make.
-      predictions: The shapes of the predictions of the training and the validation inputs; None
-        where there are none.
-      tables: The shapes of the records and of the evaluations of a chunk.
-      compiled_start: Whether the state before the first step is made by a compiled program.
-      seen: Data whose targets were found good.
-    """
-
-    program: Program
-    trial: Trial
-    shapes: Any
-    size: int
-    steps: int
-    predictions: tuple[Any, Any]
-    tables: tuple[Any, Any]
-    compiled_start: bool
-    seen: Seen
-
-
-class Task(NamedTuple):
-    """A plan with what it works on, checked: arrays on the device, or None."""
-
-    plan: Plan
-    data: Any
-    validation: Any
 
 
 class Shapes(NamedTuple):

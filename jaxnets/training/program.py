@@ -7,9 +7,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
-from jaxnets.members_last import members_last
 from jaxnets.model import Params
-from jaxnets.small_products import small_products
 from jaxnets.training.compiled import compiled_method
 from jaxnets.training.evaluation import (
     EVALUATION_BATCH,
@@ -23,6 +21,7 @@ from jaxnets.training.evaluation import (
 )
 from jaxnets.training.loop import Chunk, Position, Schedule, Steps, run_steps
 from jaxnets.training.networks import (
+    FAST,
     STATE,
     Axis,
     all_equal,
@@ -46,13 +45,6 @@ EvalParams = Callable[[TrainState], Params]
 
 Values = dict[str, Any]
 """Hyperparameters by name: scalars of one network, arrays of ``[members]`` of many."""
-
-FAST: dict[Axis, Callable[..., Any]] = {
-    None: small_products,
-    "first": jax.vmap,
-    "last": members_last,
-}
-"""The fast form of a step of one network, or of many, by the members' axis."""
 
 
 class Watched(NamedTuple):

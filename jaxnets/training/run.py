@@ -18,52 +18,16 @@ from jaxnets.training.columns import (
 )
 from jaxnets.training.inputs import example_input
 from jaxnets.training.loop import MOST_STEPS, Chunk, Position
+from jaxnets.training.plan import Plan
 from jaxnets.training.predictions import check_evaluated_predictions, check_first_predictions
-from jaxnets.training.prepare import Plan
-from jaxnets.training.program import Program, Values
-from jaxnets.training.step import TrainState
+from jaxnets.training.program import Program
+from jaxnets.training.progress import Block, Progress
 from jaxnets.training.threads import in_threads
 
-__all__ = ["Block", "Progress", "Run"]
+__all__ = ["Run"]
 
 ENDINGS = ("diverged", "target", "patience")
 """The reasons for which a network ends by itself."""
-
-
-class Block(NamedTuple):
-    """All that is a network's own, or that of the members that are trained in lockstep.
-
-    Attributes:
-      key: PRNG key; of members an array of keys.
-      values: Hyperparameters, likewise.
-      params: Parameters to start from, or None to draw them.
-      start: State and verdict to go on from, or None.
-      diverged_at: The steps at which members diverged before that, or -1.
-    """
-
-    key: Any
-    values: Values
-    params: Any
-    start: tuple[TrainState, Any] | None = None
-    diverged_at: Any = -1
-
-
-class Progress(NamedTuple):
-    """The progress of a run, as a checkpoint holds it.
-
-    Attributes:
-      step: Steps made.
-      positions: Where each block stands.
-      diverged_at: The step at which a network diverged, or -1; one array per block.
-      history: The records, ``[records]`` or ``[records, members]``.
-      validation: The evaluations, likewise.
-    """
-
-    step: int
-    positions: tuple[Position, ...]
-    diverged_at: tuple[np.ndarray, ...]
-    history: Columns
-    validation: Columns
 
 
 class Stretch(NamedTuple):

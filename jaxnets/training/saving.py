@@ -14,7 +14,7 @@ from jaxnets.errors import require
 from jaxnets.files.checkpoint import Checkpoint, CheckpointStore
 from jaxnets.paths import named_leaves
 from jaxnets.training.identity import as_array
-from jaxnets.training.run import Progress
+from jaxnets.training.progress import Progress
 
 __all__ = ["Saver", "open_saver"]
 

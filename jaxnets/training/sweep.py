@@ -25,10 +25,12 @@ from jaxnets.training.history import of_members
 from jaxnets.training.host import UNSCORED, Host, Look, Outlook
 from jaxnets.training.inputs import check_like, moves_data
 from jaxnets.training.networks import stacked
-from jaxnets.training.prepare import Members, Settings, Task, prepare
+from jaxnets.training.plan import Members, Settings, Task
+from jaxnets.training.prepare import prepare
 from jaxnets.training.program import EvalParams
+from jaxnets.training.progress import Block, Progress
 from jaxnets.training.results import Sweep
-from jaxnets.training.run import Block, Progress, Run
+from jaxnets.training.run import Run
 from jaxnets.training.start import Start, begun, check_start
 from jaxnets.training.step import TrainState
 from jaxnets.training.trial import Build, Built, Fixed, Trial, as_trial
