@@ -62,7 +62,7 @@ def layer_norm(*, eps: float = 1e-5) -> Model:
         normal = centred * jax.lax.rsqrt(variance + least)
         scale, shift = (jnp.broadcast_to(params[entry], x.shape) for entry in ("scale", "shift"))
         dtype = jnp.result_type(x, scale, shift)
-        arithmetic = jnp.promote_types(normal.dtype, dtype)
+        arithmetic = at_least_float32(dtype)
         normal, scale, shift = (part.astype(arithmetic) for part in (normal, scale, shift))
         return (normal * scale + shift).astype(dtype)
 
@@ -108,7 +108,7 @@ def rms_norm(*, eps: float | None = None) -> Model:
         scale = jnp.broadcast_to(params["scale"], x.shape)
         normal = wide * jax.lax.rsqrt(mean_square + least)
         dtype = jnp.result_type(x, scale)
-        arithmetic = jnp.promote_types(normal.dtype, dtype)
+        arithmetic = at_least_float32(dtype)
         return (normal.astype(arithmetic) * scale.astype(arithmetic)).astype(dtype)
 
     return Model(init, apply)
