@@ -45,6 +45,10 @@ SMALL = 4096
 BLOCK = 512
 """Members of a block: their states stay in the cache of a core while they make their steps."""
 
+PER_MEMBER = 8
+"""Parameters per member up to which a block is faster than its members one after the other: what
+there is of a network is repeated for each, and few members fill no register."""
+
 MOST_COMPILED = 12
 """Arrays of parameters that one program draws, at most: it takes XLA about a fifth of a second per
 array to compile, and call by call they are drawn in a millisecond each."""
@@ -236,8 +240,8 @@ def _evaluate_every(
 def _layout(shapes: Any, members: Members | None) -> tuple[Axis, int]:
     """The members' axis in the program, and the number of networks in lockstep.
 
-    On a CPU small networks go in blocks that fit the cache, and large ones one after the other;
-    elsewhere the batched products of ``vmap`` are the fastest.
+    On a CPU many small networks go in blocks that fit the cache, and few or large ones one after the
+    other; elsewhere the batched products of ``vmap`` are the fastest.
     """
     if members is None:
         return None, 1
@@ -245,4 +249,5 @@ def _layout(shapes: Any, members: Members | None) -> tuple[Axis, int]:
     if jax.default_backend() != "cpu":
         return "first", most
     parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
-    return ("last", min(most, BLOCK)) if parameters <= SMALL else (None, 1)
+    together = parameters <= min(SMALL, PER_MEMBER * most)
+    return ("last", min(most, BLOCK)) if together else (None, 1)
