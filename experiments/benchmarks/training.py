@@ -21,6 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from calls import first_calls, looking_in, warm_calls
+from sweeps import few_members, large_members, sweeps
+from timing import medians, timed, xor_trial
 
 import jaxnets as jn
 
@@ -28,29 +31,11 @@ STEPS = 10_001
 EXAMPLES, PIXELS, CLASSES, BATCH = 60_000, 784, 10, 100
 
 
-def timed(function):
-    """Seconds that one call takes, its results included."""
-    started = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - started
-
-
-def medians(rounds, **functions):
-    """The median time of each function, called in turn after one call that is not counted."""
-    for function in functions.values():
-        timed(function)
-    times = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            times[name].append(timed(function))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def small_network(rounds):
-    """2-2-1 on XOR, initialisation included: `fit` and a hand-written scan."""
+def small_network(widths, rounds):
+    """A network on XOR, initialisation included: `fit` and a hand-written scan."""
     x, y = jn.data.xor()
-    net, optimizer = jn.mlp([2, 1], jn.sigmoid, output_activation=jn.sigmoid), optax.sgd(1.0)
-    step = jn.make_step(net, jn.losses.bce, optimizer)
+    net, loss, optimizer = xor_trial(widths)
+    step = jn.make_step(net, loss, optimizer)
 
     @jax.jit
     def scanned(key, x, y):
@@ -61,9 +46,7 @@ def small_network(rounds):
         return jax.lax.scan(body, jn.init_state(net, optimizer, key, x), length=STEPS)
 
     def fitted():
-        return jn.fit(
-            net, jn.losses.bce, optimizer, (x, y), key=jax.random.key(0), steps=STEPS
-        ).params
+        return jn.fit(net, loss, optimizer, (x, y), key=jax.random.key(0), steps=STEPS).params
 
     found = medians(rounds, fit=fitted, scan=lambda: scanned(jax.random.key(0), x, y))
     return {
@@ -195,55 +178,6 @@ def memory(net, optimizer, x, y):
     }
 
 
-def sweeps(rounds):
-    """Nanoseconds per network and step, beside plain ``vmap(scan)`` without losses."""
-    small, deep = [2, 1], [10, 10, 10, 1]
-    return {
-        "2-2-1 x 1,000": beside_vmap(small, 1000, STEPS, rounds),
-        "2-2-1 x 10,000": beside_vmap(small, 10_000, 2001, rounds),
-        "2-2-1 x 100,000": beside_vmap(small, 100_000, 1001, rounds),
-        "2-10-10-10-1 x 1,000": beside_vmap(deep, 1000, 1001, rounds),
-    }
-
-
-def beside_vmap(widths, members, steps, rounds):
-    """A sweep and plain ``vmap`` over a scan that keeps no losses, in turn."""
-    x, y = jn.data.xor()
-    keys = jax.random.split(jax.random.key(0), members)
-    net = jn.mlp(widths, jn.sigmoid, output_activation=jn.sigmoid)
-    optimizer = optax.sgd(1.0)
-    step = jn.make_step(net, jn.losses.bce, optimizer)
-
-    @jax.jit
-    @jax.vmap
-    def plain(key):
-        state = jn.init_state(net, optimizer, key, x)
-        return jax.lax.scan(lambda s, _: (step(s, (x, y))[0], None), state, length=steps)[0].params
-
-    def swept():
-        trial = (net, jn.losses.bce, optimizer)
-        return jn.sweep(trial, (x, y), keys=keys, steps=steps, record_every=100).params
-
-    found = medians(rounds, sweep=swept, vmap=lambda: plain(keys))
-    scale = 1e9 / members / steps
-    return {
-        "sweep_ns": found["sweep"] * scale,
-        "vmap_ns": found["vmap"] * scale,
-        "sweep_over_vmap": found["sweep"] / found["vmap"],
-    }
-
-
-def calls(rounds):
-    """Milliseconds of a warm ``fit`` of one step, of 2-2-1 on XOR."""
-    x, y = jn.data.xor()
-    net, optimizer = jn.mlp([2, 1], jn.sigmoid, output_activation=jn.sigmoid), optax.sgd(1.0)
-
-    def one_step():
-        return jn.fit(net, jn.losses.bce, optimizer, (x, y), key=jax.random.key(0), steps=1).params
-
-    return {"fit_of_one_step_ms": medians(10 * rounds, fit=one_step)["fit"] * 1e3}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
@@ -256,9 +190,14 @@ def main():
         "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
         "python": platform.python_version(),
         "jax": jax.__version__,
-        "small_network": small_network(args.rounds),
-        "calls": calls(args.rounds),
-        "sweep": sweeps(args.rounds),
+        "2-2-1": small_network([2, 1], args.rounds),
+        "2-10-10-10-1": small_network([10, 10, 10, 1], args.rounds),
+        "warm_calls": warm_calls(args.rounds),
+        "first_calls": first_calls(),
+        "looking_in": looking_in(args.rounds),
+        "sweeps": sweeps(args.rounds),
+        "few_members": few_members(args.rounds),
+        "large_members": large_members(args.rounds),
         "mnist_size": mnist_size(args.rounds),
     }
     print(json.dumps(report, indent=2))

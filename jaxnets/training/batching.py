@@ -9,6 +9,7 @@ from jax import lax
 
 from jaxnets.checks import check_integer
 from jaxnets.errors import require
+from jaxnets.training.shuffle import permutation
 
 __all__ = ["Batching", "make_batching"]
 
@@ -43,7 +44,7 @@ class Batching:
         """The permutation of the examples in an epoch, a function of the run's key alone."""
         # Folded twice, so that no epoch shares its key with a step.
         epoch_key = jax.random.fold_in(jax.random.fold_in(key, 0x7FFFFFFF), epoch)
-        return jax.random.permutation(epoch_key, self.examples)
+        return permutation(epoch_key, self.examples)
 
     def take(self, data: Any, order: jax.Array, step: jax.Array, *, rest: bool = False) -> Any:
         """The batch of a step: ``size`` examples, or the ``rest`` that ends an epoch."""

@@ -240,8 +240,8 @@ def _evaluate_every(
 def _layout(shapes: Any, members: Members | None) -> tuple[Axis, int]:
     """The members' axis in the program, and the number of networks in lockstep.
 
-    On a CPU many small networks go in blocks that fit the cache, and few or large ones one after the
-    other; elsewhere the batched products of ``vmap`` are the fastest.
+    On a CPU many small networks go in blocks that fit the cache, and few or large ones one after
+    the other; elsewhere the batched products of ``vmap`` are the fastest.
     """
     if members is None:
         return None, 1

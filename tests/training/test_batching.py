@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import jaxnets as jn
+from jaxnets.training.shuffle import permutation
 
 KEY = jax.random.key(3)
 OPTIMIZER = optax.adam(1e-2)
@@ -23,7 +24,7 @@ def epoch_order(key, epoch, examples):
     """The documented order of an epoch, written out a second time."""
     run_key = jax.random.split(key)[1]
     epochs_key = jax.random.fold_in(run_key, 2**31 - 1)
-    return np.asarray(jax.random.permutation(jax.random.fold_in(epochs_key, epoch), examples))
+    return np.asarray(permutation(jax.random.fold_in(epochs_key, epoch), examples))
 
 
 def python_loop(data, *, epochs, batch_size, drop_last):
