@@ -1,6 +1,5 @@
 """Calibration: whether what a model is sure of comes true as often as it says."""
 
-import functools
 from typing import Any
 
 import jax
@@ -13,8 +12,19 @@ from jaxnets.contracts.data import check_logits, is_probability, poisoned
 from jaxnets.contracts.decisions import check_decisions, class_labels, is_outcome
 from jaxnets.contracts.reduction import reduced, spread_weights
 from jaxnets.dtypes import at_least_float32
+from jaxnets.errors import require
 
 __all__ = ["expected_calibration_error"]
+
+
+MOST_BINS = 2**20
+
+
+def _check_bins(argument: str, value: Any) -> int:
+    """Return a number of bins that fit into memory."""
+    bins = check_integer(argument, value, minimum=1)
+    require(bins <= MOST_BINS, argument, f"be at most {MOST_BINS}", str(bins), "Pass bins=15.")
+    return bins
 
 
 def _check_calibrated(predictions: Any, targets: Any, options: dict[str, Any]) -> None:
@@ -25,7 +35,7 @@ def _check_calibrated(predictions: Any, targets: Any, options: dict[str, Any]) -
 
 
 @checked(
-    {"bins": functools.partial(check_integer, minimum=1)},
+    {"bins": _check_bins},
     check=_check_calibrated,
     reads=True,
     better="min",
