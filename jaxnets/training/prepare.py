@@ -12,6 +12,7 @@ import jax
 
 from jaxnets.checks import check_callable, check_choice, check_flag, check_integer
 from jaxnets.errors import inside, require
+from jaxnets.training.alike import first_alike
 from jaxnets.training.arguments import (
     check_compilable,
     check_evaluated,
@@ -118,7 +119,11 @@ def prepare(
     if params is not None and example_input(data) is not None:
         params = None
     if settings.metrics is not None:
-        settings = settings._replace(metrics=tuple(check_metrics(settings.metrics).items()))
+        metrics = check_metrics(settings.metrics).items()
+        alike = tuple((name, first_alike(metric)) for name, metric in metrics)
+        settings = settings._replace(metrics=alike)
+    settings = settings._replace(eval_params=first_alike(settings.eval_params))
+    build = build.as_before()
     referred = Referred(build, settings.metrics, settings.eval_params)
     request = Request(
         build._replace(referred=referred),

@@ -7,6 +7,7 @@ import optax
 
 from jaxnets.errors import ArgumentTypeError, describe, fail
 from jaxnets.model import Loss, Model
+from jaxnets.training.alike import first_alike
 from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective
 from jaxnets.training.referred import Referred
@@ -60,6 +61,10 @@ class Fixed(NamedTuple):
         """The trial."""
         return self.trial
 
+    def as_before(self) -> "Fixed":
+        """The same of the parts that were seen first of those that are alike."""
+        return self._replace(trial=Trial(*map(first_alike, self.trial)))
+
 
 class Built(NamedTuple):
     """A function of hyperparameters that returns a trial; equal for equal functions.
@@ -75,3 +80,7 @@ class Built(NamedTuple):
     def __call__(self, **values: Any) -> Trial:
         """The trial of these hyperparameters."""
         return as_trial(self.function(**values))
+
+    def as_before(self) -> "Built":
+        """The same of the function that was seen first of those that are alike."""
+        return self._replace(function=first_alike(self.function))
