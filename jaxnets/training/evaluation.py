@@ -22,6 +22,7 @@ from jaxnets.errors import ArgumentTypeError, concrete, describe, named, require
 from jaxnets.model import Model, Params
 from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised
+from jaxnets.training.weights import with_weights
 
 __all__ = [
     "EVALUATION_BATCH",
@@ -231,19 +232,22 @@ def evaluate(
     """The objective, its scalars and the metrics on all of ``data``, without a key.
 
     Predictions are made slice by slice where they are one row per example, so that memory is
-    bounded by the activations of a slice; loss and metrics then see them all, so that any metric
-    is exact.
+    bounded by the activations of a slice; loss and metrics then see them all, with all weights if
+    there are any, so that any metric is exact.
     """
-    predictions = None
-    if evaluation.metrics or isinstance(objective.function, Supervised):
-        x, y = data
-        predictions = predict(model, params, x, evaluation.slice_size)
+    judges = dict(evaluation.metrics)
     if isinstance(objective.function, Supervised):
-        row = {"loss": objective.function.loss(predictions, y)}
+        judges = {"loss": objective.function.loss, **judges}
+        row = {}
     else:
         value, scalars = objective(params, data)
         row = {"loss": value, **scalars}
-    return row | {name: jnp.asarray(metric(predictions, y)) for name, metric in evaluation.metrics}
+    if judges:
+        x, y, *weights = data
+        predictions = predict(model, params, x, evaluation.slice_size)
+    for name, function in judges.items():
+        row[name] = jnp.asarray(with_weights(function, *weights)(predictions, y))
+    return row
 
 
 def predict(model: Model, params: Params, x: Any, size: int) -> Any:
