@@ -9,12 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnets.checks import check_choice, check_finite, check_integer, check_positive, check_text
+from jaxnets.checks import (
+    check_choice,
+    check_finite,
+    check_integer,
+    check_nonnegative,
+    check_positive,
+    check_text,
+)
 from jaxnets.contracts.calls import better_way
 from jaxnets.errors import ArgumentTypeError, concrete, describe, named, require
 from jaxnets.model import Model, Params
 from jaxnets.training.networks import all_equal, chosen
 from jaxnets.training.objective import Objective, Supervised
+from jaxnets.training.weights import with_weights
 
 __all__ = [
     "EVALUATION_BATCH",
@@ -44,17 +52,24 @@ class Stop:
         of a scalar of the objective.
       mode: ``"min"`` or ``"max"``, whichever is better. Needed where the metric does not say it;
         the loss, other losses, `accuracy` and `r2` do.
-      patience: Evaluations without a new best value after which the run ends; one counts only if
-        something was updated since the last. The parameters returned are then those of the best
-        evaluation, at whatever point the run ends.
+      patience: Evaluations without an improvement after which the run ends; one counts only if
+        something was updated since the last, and NaN is no improvement. The parameters returned
+        are then those of the best evaluation, at whatever point the run ends.
       target: The run ends once the value is this good.
       seconds: The run ends after this much wall time, at the end of a chunk.
+      min_delta: What a value must be better by, and more than that, to be an improvement on the
+        last one. The best evaluation is the best by any margin.
+      start_after: Steps before which no evaluation is looked at: none of them is the best one,
+        reaches the target or counts for ``patience``.
+      baseline: The value that the first improvement is one on. The best evaluation need not
+        beat it.
 
     Raises:
-      ValueError: If nothing would ever end the run, or a value does not fit.
+      ValueError: If nothing would ever end the run, a value does not fit, or one is given that
+        another needs.
 
     Example:
-      >>> Stop(metric="accuracy", patience=5).patience
+      >>> Stop(metric="accuracy", patience=5, min_delta=0.001, start_after=200).patience
       5
     """
 
@@ -63,6 +78,9 @@ class Stop:
     patience: int | None = None
     target: float | None = None
     seconds: float | None = None
+    min_delta: float = 0.0
+    start_after: int = 0
+    baseline: float | None = None
 
     @named("Stop")
     def __post_init__(self) -> None:
@@ -78,6 +96,19 @@ class Stop:
             self._store("target", check_finite("target", _item(self.target)))
         if self.seconds is not None:
             self._store("seconds", check_positive("seconds", _item(self.seconds), example=60.0))
+        self._store("min_delta", check_nonnegative("min_delta", _item(self.min_delta)))
+        self._store("start_after", check_integer("start_after", self.start_after, minimum=0))
+        if self.baseline is not None:
+            self._store("baseline", check_finite("baseline", _item(self.baseline)))
+        self._check_used()
+
+    def _check_used(self) -> None:
+        """Raise if anything is given that what is not given would use."""
+        patient = self.patience is not None
+        used = {"min_delta": patient, "baseline": patient, "start_after": self.watches}
+        for name, good in used.items():
+            good |= getattr(self, name) == getattr(Stop, name)
+            require(good, "patience", f"be given beside {name}", "none", "Pass patience=5.")
 
     def _store(self, name: str, number: float) -> None:
         object.__setattr__(self, name, number)
@@ -138,7 +169,8 @@ class Judged(NamedTuple):
       value: The best value, signed so that lower is better; the largest number before the first.
       params: The parameters of the best evaluation.
       seen: The parameters of the last evaluation; before the first, those of the start.
-      step: Steps made by then.
+      step: Steps made by the best evaluation, 0 before the first.
+      mark: The value of the last improvement, signed likewise; before the first, the baseline.
       since: Evaluations since then, of parameters that were updated.
       reached: Whether the target was reached.
       stopped_at: Steps made when the run ended by this verdict, or -1.
@@ -148,38 +180,50 @@ class Judged(NamedTuple):
     params: Params
     seen: Params
     step: jax.Array
+    mark: jax.Array
     since: jax.Array
     reached: jax.Array
     stopped_at: jax.Array
 
 
-def not_judged(params: Params) -> Judged:
-    """The verdict before there is one."""
+def not_judged(stop: Stop, params: Params) -> Judged:
+    """The verdict before there is one, for a stop that knows which way is better."""
     count = jnp.zeros((), jnp.int32)
     worst = jnp.array(np.finfo(jnp.result_type(float)).max)  # an infinity would trip jax_debug_infs
-    return Judged(worst, params, params, count, count, jnp.array(False), count - 1)
+    mark = worst if stop.baseline is None else jnp.asarray(_sign(stop) * stop.baseline, worst.dtype)
+    return Judged(worst, params, params, count, mark, count, jnp.array(False), count - 1)
 
 
 def judge(
     stop: Stop, row: dict[str, jax.Array], params: Params, step: jax.Array, judged: Judged
 ) -> Judged:
-    """The verdict after one more evaluation; a NaN is never the best."""
-    sign = 1.0 if stop.mode == "min" else -1.0
-    value = sign * row[stop.metric].astype(judged.value.dtype)
-    better = value < judged.value
-    reached = jnp.array(False) if stop.target is None else value <= sign * stop.target
+    """The verdict after one more evaluation; a NaN is never better."""
+    value = _sign(stop) * row[stop.metric].astype(judged.value.dtype)
+    best = (judged.value, judged.params, judged.step)
+    best = chosen(value < judged.value, (value, params, step), best)
+    improved = value < judged.mark - stop.min_delta
     # A model without parameters is as it is.
-    moved = ~all_equal(params, judged.seen) if jax.tree.leaves(params) else True
+    moved = ~all_equal(params, judged.seen) if jax.tree.leaves(params) else jnp.array(True)
+    since = jnp.where(improved, 0, judged.since + moved.astype(judged.since.dtype))
+    reached = jnp.array(False) if stop.target is None else value <= _sign(stop) * stop.target
+    ends = reached if stop.patience is None else reached | (since >= stop.patience)
     new = Judged(
-        value, params, params, step, jnp.zeros_like(judged.since), reached, judged.stopped_at
+        value=best[0],
+        params=best[1],
+        seen=params,
+        step=best[2],
+        mark=jnp.where(improved, value, judged.mark),
+        since=since,
+        reached=reached,
+        stopped_at=jnp.where(ends, step, -1),
     )
-    since = judged.since + jnp.asarray(moved, judged.since.dtype)
-    old = judged._replace(seen=params, since=since, reached=reached)
-    judged = chosen(better, new, old)
-    ends = judged.reached
-    if stop.patience is not None:
-        ends |= judged.since >= stop.patience
-    return judged._replace(stopped_at=jnp.where(ends, step, -1))
+    looked_at: Judged = chosen(step >= stop.start_after, new, judged) if stop.start_after else new
+    return looked_at
+
+
+def _sign(stop: Stop) -> float:
+    """What a value is multiplied by for lower to be better."""
+    return 1.0 if stop.mode == "min" else -1.0
 
 
 def evaluate(
@@ -188,19 +232,22 @@ def evaluate(
     """The objective, its scalars and the metrics on all of ``data``, without a key.
 
     Predictions are made slice by slice where they are one row per example, so that memory is
-    bounded by the activations of a slice; loss and metrics then see them all, so that any metric
-    is exact.
+    bounded by the activations of a slice; loss and metrics then see them all, with all weights if
+    there are any, so that any metric is exact.
     """
-    predictions = None
-    if evaluation.metrics or isinstance(objective.function, Supervised):
-        x, y = data
-        predictions = predict(model, params, x, evaluation.slice_size)
+    judges = dict(evaluation.metrics)
     if isinstance(objective.function, Supervised):
-        row = {"loss": objective.function.loss(predictions, y)}
+        judges = {"loss": objective.function.loss, **judges}
+        row = {}
     else:
         value, scalars = objective(params, data)
         row = {"loss": value, **scalars}
-    return row | {name: jnp.asarray(metric(predictions, y)) for name, metric in evaluation.metrics}
+    if judges:
+        x, y, *weights = data
+        predictions = predict(model, params, x, evaluation.slice_size)
+    for name, function in judges.items():
+        row[name] = jnp.asarray(with_weights(function, *weights)(predictions, y))
+    return row
 
 
 def predict(model: Model, params: Params, x: Any, size: int) -> Any:

@@ -43,6 +43,7 @@ def fit(
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    weights: Any = None,
     drop_last: bool = False,
     start: Fit | TrainState | None = None,
     params: Params | None = None,
@@ -80,11 +81,15 @@ def fit(
       epochs: the number of passes over the data.
       batch_size: Examples in a batch; None takes all of them at every step. Every epoch is a
         fresh permutation.
+      weights: How much each example counts in training, ``[examples]``, at least 0: the loss of a
+        batch gets those of its examples as ``weights=``, so that a mean is the weighted mean of
+        the batch. A batch whose weights are all 0 has no mean, NaN, and a gradient of 0.
       drop_last: Whether to leave out the smaller batch that ends an epoch.
       start: A result or a state to go on from, as if the run had not ended there: two runs of 4
         epochs equal one of 8 to the bit, history included.
       params: Parameters to start from, instead of drawing them.
-      validation: Data to evaluate the model on, as ``data``.
+      validation: Data to evaluate the model on, as ``data``; or ``(x, y, weights)``, whose weights
+        loss and metrics get as ``weights=``.
       metrics: ``metric(predictions, targets)`` by name, evaluated with the validation loss.
       validate_every: Records between evaluations; None evaluates after every epoch (with
         full batches, after every record).
@@ -110,10 +115,11 @@ def fit(
 
     Raises:
       ValueError: If lengths differ, data are empty or not finite, a label is out of range, a
-        batch is larger than the data, both or neither of steps and epochs are given, or
-        ``params`` or ``start`` are not of this model; all before anything is compiled.
-      TypeError: If an argument has the wrong type or dtype, the loss returns no scalar, or
-        ``fit`` itself is being traced.
+        batch is larger than the data, a weight is negative or all are 0, both or neither of steps
+        and epochs are given, or ``params`` or ``start`` are not of this model; all before anything
+        is compiled.
+      TypeError: If an argument has the wrong type or dtype, the loss returns no scalar or takes no
+        weights where there are some, or ``fit`` itself is being traced.
       TrainingDiverged: If a loss, a gradient or an updated parameter stops being finite. The
         error carries the step, the parameter, the last finite state and everything recorded.
       TrainingInterrupted: If Ctrl-C ended it, or came before there was anything to return.
@@ -129,7 +135,9 @@ def fit(
       >>> len(result.history["loss"]), len(result.validation["loss"])
       (1400, 200)
     """
-    check_not_traced(data=data, key=key, params=params, validation=validation, start=start)
+    check_not_traced(
+        data=data, key=key, params=params, validation=validation, start=start, weights=weights
+    )
     check_trial(model, loss, optimizer)
     check_choice("on_divergence", on_divergence, ("raise", "return"))
     outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
@@ -157,6 +165,7 @@ def fit(
                 ),
                 data,
                 validation,
+                weights=weights,
                 params=params if went is None else went.state.params,
                 key=key,
             )

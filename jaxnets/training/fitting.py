@@ -22,6 +22,7 @@ from jaxnets.training.objective import Objective, Supervised, as_objective, loss
 from jaxnets.training.program import Values
 from jaxnets.training.step import TrainState, in_float32
 from jaxnets.training.trial import Build, Trial
+from jaxnets.training.weights import Compared, check_takes_weights, with_weights
 
 __all__ = [
     "check_evaluations",
@@ -98,9 +99,11 @@ def _check_differentiable(params: Any) -> None:
 
 def _check_loss(model: Model, loss: Any, params: Any, data: Any, key: Any) -> Any:
     """Raise unless model and loss fit the data; return the shapes of the predictions."""
-    x, y = data
+    x, *targets = data
     predictions = _applied(model).eval_shape(params, x, key)
-    value = output_shapes("loss", loss, predictions, y)
+    if len(targets) > 1:
+        check_takes_weights("loss", loss)
+    value = output_shapes("loss", Compared(loss), predictions, *targets)
     if not _is_floating_scalar(value):
         rule, remedy = "return a floating scalar", 'Reduce it with reduction="mean", or .mean().'
         fail("loss", rule, _shown(value), remedy, error=ArgumentTypeError)
@@ -211,7 +214,9 @@ def check_evaluations(
     rule, remedy = "have names other than the objective's scalars", "Rename them."
     require(not taken, "metrics", rule, taken, remedy)
     for name, metric in evaluation.metrics:
-        value = output_shapes(f"metrics[{name!r}]", metric, predictions, validation[1])
+        if len(validation) > 2:
+            check_takes_weights(f"metrics[{name!r}]", metric)
+        value = output_shapes(f"metrics[{name!r}]", Compared(metric), predictions, *validation[1:])
         _check_metric(name, value)
         row[name] = value
     if evaluation.stop is not None and evaluation.stop.metric != "loss":
@@ -227,11 +232,12 @@ def check_targets(trial: Trial, evaluation: Evaluation | None, predictions: Any,
       trial: The trial.
       evaluation: The settings of evaluations where the data are validation data, or None.
       predictions: The predictions, or their shapes; None for an objective of other data.
-      data: Inputs and targets.
+      data: Inputs and targets, and weights if there are any.
     """
     if predictions is not None:
+        _, y, *weights = data
         for function in judges(trial, evaluation):
-            check_values(function, predictions, data[1])
+            check_values(with_weights(function, *weights), predictions, y)
 
 
 def judges(trial: Trial, evaluation: Evaluation | None) -> list[Callable[..., Any]]:

@@ -16,6 +16,7 @@ from jax.extend import core
 from jaxnets.errors import describe, fail
 from jaxnets.files.checkpoint import MACHINE, PROGRAM
 from jaxnets.paths import described, named_leaves
+from jaxnets.training.objective import loss_of
 from jaxnets.training.progress import Progress
 from jaxnets.training.run import Run
 
@@ -56,7 +57,10 @@ def identify(run: Run, start: Progress) -> dict[str, str]:
 
 def _examples(run: Run) -> dict[str, str]:
     """What the run learns from and what it is evaluated on."""
-    examples = named_leaves({"data": _pair(run.data), "validation": _pair(run.validation)})
+    compared = loss_of(run.plan.trial.loss) is not None
+    examples = named_leaves(
+        {"data": _parts(run.data, compared), "validation": _parts(run.validation, compared)}
+    )
     return {name: f"{describe(leaf)} {_checksum_once(leaf)}" for name, leaf in examples.items()}
 
 
@@ -85,8 +89,10 @@ def _machine() -> str:
     )
 
 
-def _pair(data: Any) -> Any:
-    return {"x": data[0], "y": data[1]} if isinstance(data, tuple) and len(data) == 2 else data
+def _parts(data: Any, compared: bool) -> Any:
+    """Inputs, targets and weights by name; other data as they are."""
+    known = isinstance(data, tuple) and (compared or len(data) == 2)
+    return dict(zip(("x", "y", "weights"), data, strict=False)) if known else data
 
 
 def _values(*leaves: Any) -> str:

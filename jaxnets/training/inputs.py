@@ -14,7 +14,16 @@ import numpy as np
 from jaxnets.errors import ArgumentTypeError, describe, fail, require
 from jaxnets.paths import named_leaves
 
-__all__ = ["Seen", "check_finite_params", "check_like", "example_input", "load_data", "moves_data"]
+__all__ = [
+    "Seen",
+    "check_finite_params",
+    "check_like",
+    "example_input",
+    "fail_at",
+    "load_arrays",
+    "load_data",
+    "moves_data",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,7 +92,7 @@ def load_data(data: Any, *, argument: str = "data", pair: bool = True) -> Any:
     leaves, tree = jax.tree.flatten(data)
     purpose = (tree, jax.dtypes.canonicalize_dtype(float))
     if not FINITE.holds(leaves, purpose):
-        parts = {name: _arrays(argument, name, tree) for name, tree in parts.items()}
+        parts = {name: load_arrays(argument, name, tree) for name, tree in parts.items()}
         _check_lengths(argument, parts)
         FINITE.add(leaves, purpose)
     return tuple(parts.values()) if is_pair else parts[""]
@@ -147,8 +156,8 @@ def check_finite_params(argument: str, params: Any) -> None:
         _narrowed(f"{argument}/{path}", leaf, remedy)
 
 
-def _arrays(argument: str, part: str, tree: Any) -> Any:
-    """The arrays of the inputs or the targets on the device, each checked."""
+def load_arrays(argument: str, part: str, tree: Any) -> Any:
+    """The arrays of one part of data, such as ``"x"``, on the device, each checked."""
     label = argument if not part else part if argument == "data" else f"{part} of {argument}"
     leaves = named_leaves(tree)
     if not leaves:
@@ -195,7 +204,7 @@ def _narrowed(label: str, leaf: Any, remedy: str) -> jax.Array | np.ndarray:
     if dtype != array.dtype:
         _check_fits(label, array, narrow)
     if jnp.issubdtype(dtype, jnp.inexact) and not _sums_to_finite(narrow):
-        _fail_at(label, "be finite", array, ~np.isfinite(narrow), remedy)
+        fail_at(label, "be finite", array, ~np.isfinite(narrow), remedy)
     return leaf if isinstance(leaf, jax.Array) else narrow
 
 
@@ -216,7 +225,7 @@ def _check_fits(label: str, array: np.ndarray, narrow: np.ndarray) -> None:
     else:
         return
     remedy = "Make it smaller, or train under jax.enable_x64(True)."
-    _fail_at(label, f"fit into {narrow.dtype}", array, lost, remedy)
+    fail_at(label, f"fit into {narrow.dtype}", array, lost, remedy)
 
 
 def _warn_of_blur(label: str, leaf: Any, narrow: Any) -> None:
@@ -238,7 +247,7 @@ def _warn_of_blur(label: str, leaf: Any, narrow: Any) -> None:
     )
 
 
-def _fail_at(label: str, rule: str, array: np.ndarray, bad: np.ndarray, remedy: str) -> None:
+def fail_at(label: str, rule: str, array: np.ndarray, bad: np.ndarray, remedy: str) -> None:
     """Raise at the first bad value, if there is one."""
     if bad.any():
         index = tuple(np.argwhere(bad)[0].tolist())

@@ -9,6 +9,7 @@ import jax
 from jaxnets.checks import check_callable
 from jaxnets.errors import ArgumentTypeError, fail, public
 from jaxnets.model import Loss, Model, Params
+from jaxnets.training.weights import Compared
 
 __all__ = ["Objective", "Scalars", "Supervised", "as_objective", "loss_of", "objective"]
 
@@ -90,9 +91,11 @@ class Supervised(NamedTuple):
     loss: Loss
 
     def __call__(self, params: Params, batch: Any, *, key: jax.Array | None) -> jax.Array:
-        """The loss of a batch ``(x, y)``."""
-        x, y = batch
-        return self.loss(self.model.apply(params, x, key=key), y)
+        """The loss of a batch ``(x, y)`` or ``(x, y, weights)``."""
+        x, y, *weights = batch
+        predictions = self.model.apply(params, x, key=key)
+        loss: jax.Array = Compared(self.loss)(predictions, y, *weights)
+        return loss
 
 
 @public

@@ -32,11 +32,12 @@ from jaxnets.training.fitting import (
 from jaxnets.training.inputs import Seen, example_input, load_data
 from jaxnets.training.loop import MOST_STEPS, make_schedule
 from jaxnets.training.networks import Axis, stacked
-from jaxnets.training.objective import loss_of
+from jaxnets.training.objective import Objective, loss_of
 from jaxnets.training.plan import Members, Plan, Settings, Task
 from jaxnets.training.program import Program
 from jaxnets.training.referred import Referred
 from jaxnets.training.trial import Build, Built, Fixed, Trial
+from jaxnets.training.weights import load_validation, load_weights
 
 __all__ = ["prepare"]
 
@@ -94,6 +95,7 @@ def prepare(
     data: Any,
     validation: Any,
     *,
+    weights: Any,
     params: Any,
     key: jax.Array,
     members: Members | None = None,
@@ -107,6 +109,7 @@ def prepare(
       settings: Arguments, not checked yet.
       data: Data as they were given.
       validation: The same to evaluate on, or None.
+      weights: Weights of the examples of ``data`` as they were given, or None.
       params: Parameters of one network, or their shapes; None to make them for the data.
       key: A key of the run, or of one member.
       members: The members of a sweep; None for one network.
@@ -114,8 +117,12 @@ def prepare(
     supervised = loss_of(trial.loss) is not None
     if data is not None or supervised:
         data = load_data(data, pair=supervised)
+    if weights is not None:
+        rule, remedy = "be left out beside an objective", "Make them a part of its data."
+        require(not isinstance(trial.loss, Objective), "weights", rule, "both", remedy)
+        data = (*data, load_weights(weights, data))
     if validation is not None:
-        validation = load_data(validation, argument="validation", pair=supervised)
+        validation = load_validation(validation, pair=supervised)
     if params is not None and example_input(data) is not None:
         params = None
     if settings.metrics is not None:
@@ -220,11 +227,12 @@ def _evaluation(
     metrics = settings.metrics or ()
     if validation is None:
         check_evaluated(metrics, stop, settings.validate_every)
-    pair = isinstance(validation, tuple) and len(validation) == 2
+    supervised = loss_of(trial.loss) is not None
+    pair = supervised or (isinstance(validation, tuple) and len(validation) == 2)
     rule = "come with data (x, y), whose predictions and targets they compare"
     remedy = "Return them from the objective, as scalars."
     require(pair or not metrics, "metrics", rule, "other data", remedy)
-    if settings.stop is not None and loss_of(trial.loss) is not None:
+    if settings.stop is not None and supervised:
         check_choice("stop.metric", settings.stop.metric, ("loss", *dict(metrics)))
     return None if validation is None else Evaluation(metrics, batching.size, stop)
 

@@ -108,9 +108,9 @@ class Program:
     def _position(self, state: TrainState, judged: Judged | None) -> Position:
         """The position of a run that goes on from ``state``, and a verdict if there was one."""
         watched = None
-        if self.stop is not None:
+        if (stop := self.stop) is not None:
             if judged is None:
-                judged = self._each(lambda one: not_judged(self._shown(one)), STATE)(state)
+                judged = self._each(lambda one: not_judged(stop, self._shown(one)), STATE)(state)
             first = members_first(self.members, state)
             kept = None if self.members is None else (first.params, first.opt_state)
             watched = Watched(judged, kept)

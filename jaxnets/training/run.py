@@ -201,14 +201,22 @@ class Run(NamedTuple):
     def check_steps(self) -> None:
         """Raise if the run ends too late to count, or before a stop has anything to watch."""
         steps, every = self.end - self.first, self.program.schedule.evaluate_every
+        stop, looks = self.program.stop, self._looks_from
         if self.end > MOST_STEPS:
             rule, remedy = f"end by step {MOST_STEPS}", "Go on from the params alone."
             fail("steps", rule, f"{steps} after step {self.first}", remedy)
-        if every and self.program.stop is not None:
-            first = (self.first // every + 1) * every
+        if every and stop is not None:
+            first = -(-looks // every) * every
             rule = f"reach step {first}, where the first evaluation is made that stop watches"
-            remedy = f"Pass steps={first - self.first} or more, or validate_every=1."
+            other = "validate_every=1" if looks <= self.end else "a smaller stop.start_after"
+            remedy = f"Pass steps={first - self.first} or more, or {other}."
             require(first <= self.end, "steps", rule, str(steps), remedy)
+
+    @property
+    def _looks_from(self) -> int:
+        """The first step at which an early stop would look at an evaluation."""
+        stop = self.program.stop
+        return self.first + 1 if stop is None else max(self.first + 1, stop.start_after)
 
     def check_predictions(self, progress: Progress) -> None:
         """Raise where predictions are not what loss and metrics take: logits, say."""
@@ -222,7 +230,8 @@ class Run(NamedTuple):
 
     def unjudged(self, progress: Progress) -> bool:
         """True if an early stop found nothing but NaN for a network that did not diverge."""
-        if not len(progress.validation.get("step", ())):
+        evaluated = progress.validation.get("step", np.empty(0))[-1:]
+        if not (evaluated >= self._looks_from).any():
             return False
         return any(
             bool(((np.asarray(position.judged.judged.step) == 0) & (diverged_at < 0)).any())

@@ -93,10 +93,11 @@ def make_step(
       optimizer: An optax transformation.
 
     Returns:
-      ``step(state, batch) -> (state, metrics)``; for a loss, ``batch`` is ``(x, y)``. ``metrics``
-      holds ``"loss"``, the value before the update, the scalars of the objective, and
-      ``"gradient_norm"``, the Euclidean norm of the whole gradient. What is not used of them costs
-      nothing once compiled. The function is not jitted: wrap it in ``jax.jit`` or scan it.
+      ``step(state, batch) -> (state, metrics)``; for a loss, ``batch`` is ``(x, y)`` or
+      ``(x, y, weights)``. ``metrics`` holds ``"loss"``, the value before the update, the scalars of
+      the objective, and ``"gradient_norm"``, the Euclidean norm of the whole gradient. What is not
+      used of them costs nothing once compiled. The function is not jitted: wrap it in ``jax.jit``
+      or scan it.
 
     Raises:
       TypeError: If ``model`` is no Model, ``optimizer`` no optax transformation, or ``loss`` no

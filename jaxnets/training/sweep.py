@@ -49,6 +49,7 @@ def sweep(
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    weights: Any = None,
     drop_last: bool = False,
     start: Sweep | TrainState | None = None,
     params: Params | None = None,
@@ -114,14 +115,8 @@ def sweep(
       >>> round(result.table()[result.best()]["learning_rate"], 3)
       0.1
     """
-    check_not_traced(
-        data=data,
-        keys=keys,
-        params=params,
-        validation=validation,
-        hyperparameters=hyperparameters,
-        start=start,
-    )
+    given = {"keys": keys, "params": params, "validation": validation, "weights": weights}
+    check_not_traced(data=data, hyperparameters=hyperparameters, start=start, **given)
     outlook = Outlook(stop, checkpoint, watch, progress, on_interrupt)
     outlook.check()
     values = check_hyperparameters(hyperparameters)
@@ -155,6 +150,7 @@ def sweep(
                 ),
                 data,
                 validation,
+                weights=weights,
                 params=jax.tree.map(_of_one, one),
                 key=seeds,
                 members=Members(len(labels["seed"]), batch_members),
