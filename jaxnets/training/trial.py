@@ -11,7 +11,7 @@ from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective
 from jaxnets.training.referred import Referred
 
-__all__ = ["Build", "Built", "Fixed", "Trial", "as_trial"]
+__all__ = ["Bound", "Build", "Built", "Fixed", "Trial", "as_trial"]
 
 
 class Trial(NamedTuple):
@@ -75,3 +75,21 @@ class Built(NamedTuple):
     def __call__(self, **values: Any) -> Trial:
         """The trial of these hyperparameters."""
         return as_trial(self.function(**values))
+
+
+class Bound(NamedTuple):
+    """A function of hyperparameters of which some are given; equal for equal values of one type.
+
+    Attributes:
+      function: It.
+      values: Those that are given, by name.
+      types: Their types: ``True`` and 1 are equal.
+    """
+
+    function: Callable[..., Any]
+    values: tuple[tuple[str, Any], ...]
+    types: tuple[type, ...]
+
+    def __call__(self, **values: Any) -> Any:
+        """What the function makes of these hyperparameters and those that are given."""
+        return self.function(**dict(self.values), **values)
