@@ -16,7 +16,6 @@ from jaxnets.model import Model
 __all__ = [
     "check_compilable",
     "check_evaluated",
-    "check_hyperparameters",
     "check_metrics",
     "check_not_traced",
     "check_takes",
@@ -27,9 +26,6 @@ __all__ = [
     "one_key",
     "typed_keys",
 ]
-
-RESERVED = ("seed", "step", "loss", "diverged_at", "stopped_at", "status")
-"""Columns of a sweep's table that are there already, as is what starts with ``validation_``."""
 
 NOT_GIVEN = object()
 
@@ -157,46 +153,12 @@ def check_evaluated(metrics: Any, watched: Any, validate_every: Any) -> None:
             fail(argument, rule, "none", "Pass validation=(x, y), the training data even.")
 
 
-def check_hyperparameters(hyperparameters: Any) -> dict[str, np.ndarray]:
-    """The values of the hyperparameters by name, as lists of finite numbers."""
-    if hyperparameters is None:
-        return {}
-    if not isinstance(hyperparameters, Mapping):
-        rule = "be a dict of lists of numbers by name"
-        remedy = 'Pass hyperparameters={"learning_rate": [0.1, 1.0]}, for example.'
-        fail("hyperparameters", rule, describe(hyperparameters), remedy, error=ArgumentTypeError)
-    for name in hyperparameters:
-        argument = f"the name {name!r} in hyperparameters"
-        check_text(argument, name, example="learning_rate")
-        if name in RESERVED or name.startswith("validation_"):
-            rule = "be other than those of the columns of Sweep.table()"
-            fail(argument, rule, repr(name), "Rename it in the trial.")
-    return {name: _numbers(name, column) for name, column in hyperparameters.items()}
-
-
-def _numbers(name: str, column: Any) -> np.ndarray:
-    """A list of numbers as an array, once all are finite in the dtype that members see."""
-    try:
-        numbers = np.asarray(column)
-    except ValueError:  # lists of unequal lengths
-        numbers = np.empty(0)
-    kinds = (jnp.integer, jnp.floating)
-    good = numbers.ndim == 1 and any(jnp.issubdtype(numbers.dtype, kind) for kind in kinds)
-    if good:
-        with np.errstate(over="ignore"):
-            computed = numbers.astype(jax.dtypes.canonicalize_dtype(float))
-        good = numbers.size > 0 and bool(np.isfinite(computed).all())
-    rule, remedy = "be a list of finite numbers", f"Pass {{{name!r}: [0.1, 1.0]}}, for example."
-    require(good, f"hyperparameters[{name!r}]", rule, describe(column), remedy)
-    return numbers.astype(float)
-
-
-def check_takes(trial: Callable[..., Any], names: Mapping[str, Any]) -> None:
+def check_takes(trial: Callable[..., Any], names: list[str]) -> None:
     """Raise unless a function takes the hyperparameters; its body is not run."""
     try:
         inspect.signature(trial).bind(**dict.fromkeys(names, 0.0))
     except TypeError as error:
-        rule = f"take the hyperparameters {list(names)} and no others"
+        rule = f"take the hyperparameters {names} and no others"
         remedy = 'Pass hyperparameters={"learning_rate": [0.1]}, for example.'
         fail("trial", rule, str(error), remedy, error=ArgumentTypeError)
     except ValueError:  # of a function in C that has no signature

@@ -12,10 +12,12 @@ import numpy as np
 from jaxnets.checks import check_choice
 from jaxnets.errors import ArgumentIndexError, ArgumentTypeError, describe, fail, named, require
 from jaxnets.model import Model, Params
+from jaxnets.training.groups import Group, member_of, outputs_of, together
 from jaxnets.training.history import History, html_table, rows_of, write_csv
+from jaxnets.training.intervals import wilson_interval
 from jaxnets.training.step import TrainState
 
-__all__ = ["Fit", "Sweep", "wilson_interval"]
+__all__ = ["Fit", "Sweep"]
 
 Row = dict[str, Any]
 """A row of a table."""
@@ -91,7 +93,9 @@ class Fit(NamedTuple):
 class Sweep(NamedTuple):
     """The result of a sweep; the leading axis of every array is the members.
 
-    Members are ordered as ``itertools.product`` of the keys and then the hyperparameters.
+    Members are ordered as ``itertools.product`` of the keys and then the hyperparameters. Where
+    their structure varies, ``params``, ``judged`` and all of ``state`` but the step are tuples
+    with an entry for each of ``groups``, and records that a group lacks are NaN.
 
     Attributes:
       models: The Model of each member, a function of its number.
@@ -113,6 +117,9 @@ class Sweep(NamedTuple):
       stopped_at: The steps that a member had made when it stopped early, or -1.
       seconds: Wall time by part: ``"compile"`` and ``"run"``.
       judged: What early stops go on from.
+      groups: The members by their structure, where that varies: each `Group` has ``members``,
+        their numbers, ``values``, their structure, and ``sweep``, that of them alone. After an
+        interrupt there are only those that had begun, and their members.
     """
 
     models: Callable[[int], Model]
@@ -127,6 +134,7 @@ class Sweep(NamedTuple):
     stopped_at: np.ndarray
     seconds: dict[str, float]
     judged: Any = None
+    groups: tuple[Group, ...] = ()
 
     def table(self) -> list[Row]:
         """One row per member: labels, last recorded loss, scores and how it ended."""
@@ -160,6 +168,8 @@ class Sweep(NamedTuple):
 
     def last_losses(self) -> np.ndarray:
         """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
+        if self.groups:
+            return together(self.groups, Sweep.last_losses)
         last = np.full(len(self.diverged_at), len(self.history["step"]) - 1)
         for ends in (self.stopped_at, self.diverged_at):
             before = np.searchsorted(self.history["step"], ends) - 1
@@ -212,11 +222,17 @@ class Sweep(NamedTuple):
             fail("index", rule, describe(index), remedy, error=ArgumentTypeError)
         if not -members <= index < members:
             fail("index", rule, describe(index), remedy, error=ArgumentIndexError)
+        if self.groups:
+            sweep, index = member_of(self.groups, index % members)
+            return sweep.member(index)
         params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
         return params
 
+    @named("Sweep.predict")
     def predict(self, x: Any) -> Any:
         """The outputs of every member, ``[members, ...]``."""
+        if self.groups:
+            return outputs_of(self.groups, [group.sweep.predict(x) for group in self.groups])
         models = [self.models(number) for number in range(len(self.status))]
         if all(model == models[0] for model in models):
             # Mapped over the members' numbers too, because a model may have no parameters.
@@ -236,13 +252,18 @@ class Sweep(NamedTuple):
         Returns:
           The share and the lower and upper end of its interval.
         """
-        met = np.asarray(jax.vmap(criterion)(self.params))
+        met = self._met(criterion)
         if met.dtype != np.bool_ or met.ndim != 1:
             got = jax.ShapeDtypeStruct(met.shape[1:], met.dtype)
             rule, remedy = "return one truth value for a member", "Compare, and reduce with .all()."
             fail("criterion", rule, got, remedy, error=ArgumentTypeError)
         met = met & (self.diverged_at < 0)
         return met.mean().item(), *wilson_interval(int(met.sum()), met.size)
+
+    def _met(self, criterion: Callable[[Params], Any]) -> np.ndarray:
+        if self.groups:
+            return together(self.groups, lambda sweep: sweep._met(criterion))
+        return np.asarray(jax.vmap(criterion)(self.params))
 
 
 def _table(columns: dict[str, np.ndarray]) -> list[Row]:
@@ -256,32 +277,3 @@ def _few_lines(kind: str, about: Row, history: History, validation: History) -> 
         if not isinstance(value, list)
     )
     return f"{kind}({facts}\n  history {history!r}\n  validation {validation!r})"
-
-
-NORMAL_95 = 1.959964
-"""The quantile of the standard normal for an interval of 95%."""
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    r"""Wilson's score interval, of 95%, of a binomial proportion.
-
-    .. math::
-       \frac{1}{1 + z^2/n} \Bigl(\hat p + \frac{z^2}{2n}
-       \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4 n^2}}\Bigr)
-
-    Unlike p ± 2 sigma it stays within [0, 1] and has a width at 0 and n successes.
-
-    Example:
-      >>> low, high = wilson_interval(9, 10)
-      >>> print(f"{low:.3f} {high:.3f}")
-      0.596 0.982
-
-    References:
-      Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    z, share = NORMAL_95, successes / trials
-    scale = 1 / (1 + z * z / trials)
-    middle = scale * (share + z * z / (2 * trials))
-    half = scale * z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # Rounding must not put the share itself outside.
-    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))

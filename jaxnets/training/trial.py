@@ -12,7 +12,7 @@ from jaxnets.training.arguments import check_trial
 from jaxnets.training.objective import Objective
 from jaxnets.training.referred import Referred
 
-__all__ = ["Build", "Built", "Fixed", "Trial", "as_trial"]
+__all__ = ["Bound", "Build", "Built", "Fixed", "Trial", "as_trial"]
 
 
 class Trial(NamedTuple):
@@ -84,3 +84,21 @@ class Built(NamedTuple):
     def as_before(self) -> "Built":
         """The same of the function that was seen first of those that are alike."""
         return self._replace(function=first_alike(self.function))
+
+
+class Bound(NamedTuple):
+    """A function of hyperparameters of which some are given; equal for equal values of one type.
+
+    Attributes:
+      function: It.
+      values: Those that are given, by name.
+      types: Their types: ``True`` and 1 are equal.
+    """
+
+    function: Callable[..., Any]
+    values: tuple[tuple[str, Any], ...]
+    types: tuple[type, ...]
+
+    def __call__(self, **values: Any) -> Any:
+        """What the function makes of these hyperparameters and those that are given."""
+        return self.function(**dict(self.values), **values)

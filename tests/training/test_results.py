@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import jaxnets as jn
-from jaxnets.training.results import wilson_interval
+from jaxnets.training.intervals import wilson_interval
 
 X, Y = jn.data.xor()
 KEYS = jax.random.split(jax.random.key(0), 5)

@@ -18,7 +18,7 @@ from jaxnets.experiments.harness.report import UNPRINTED, Report
 from jaxnets.layers import dense
 from jaxnets.model import Model, Params
 from jaxnets.training import Objective, Supervised, Sweep, objective, sweep
-from jaxnets.training.results import wilson_interval
+from jaxnets.training.intervals import wilson_interval
 
 __all__ = [
     "COMPARED",
