@@ -22,11 +22,8 @@ from jaxnets.jaxprs import evaluate
 
 __all__ = ["small_products"]
 
-MOST_TERMS = 4096
-"""Terms of all sums of a product, at most; larger products are faster as they are."""
-
-LONGEST_SUM = 64
-"""Terms of one sum, at most."""
+MOST_TERMS = 2048
+"""Terms of all sums of a product, at most: beyond that the call is worth its time."""
 
 UNSTATED = (None, lax.Precision.DEFAULT, (lax.Precision.DEFAULT,) * 2)
 """Precisions of a product for which none was asked."""
@@ -75,7 +72,7 @@ def _is_small(params: dict[str, Any], a: jax.Array, b: jax.Array) -> bool:
     if stated or any(batch) or len(left) != 1 or types not in ({WIDE[0]}, {WIDE[1]}):
         return False
     length: int = a.shape[left[0]]
-    return 0 < length <= LONGEST_SUM and a.size * b.size <= MOST_TERMS * length
+    return length > 0 and a.size * b.size <= MOST_TERMS * length
 
 
 def _sum(a: jax.Array, b: jax.Array, *, left: int, right: int) -> jax.Array:
