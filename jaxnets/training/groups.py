@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.errors import require
 from jaxnets.training.columns import SHARED, Columns
 from jaxnets.training.history import History
 
@@ -48,6 +49,10 @@ def member_of(groups: Sequence[Group], number: int) -> tuple["Sweep", int]:
 
 def outputs_of(groups: Sequence[Group], outputs: list[Any]) -> Any:
     """The outputs of each group's members, ``[members, ...]``, as one of all in their order."""
+    kinds = [[leaf.shape[1:] for leaf in jax.tree.leaves(one)] for one in outputs]
+    rule, got = "give outputs of one shape in every member", str(kinds)
+    remedy = "Call group.sweep.predict(x) for each group of Sweep.groups."
+    require(all(kind == kinds[0] for kind in kinds), "x", rule, got, remedy)
     order = _order(groups)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *outputs)
 

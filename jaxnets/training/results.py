@@ -228,6 +228,7 @@ class Sweep(NamedTuple):
         params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
         return params
 
+    @named("Sweep.predict")
     def predict(self, x: Any) -> Any:
         """The outputs of every member, ``[members, ...]``."""
         if self.groups:
