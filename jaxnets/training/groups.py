@@ -52,7 +52,7 @@ def outputs_of(groups: Sequence[Group], outputs: list[Any]) -> Any:
     kinds = [[leaf.shape[1:] for leaf in jax.tree.leaves(one)] for one in outputs]
     rule, got = "give outputs of one shape in every member", str(kinds)
     remedy = "Call group.sweep.predict(x) for each group of Sweep.groups."
-    require(all(kind == kinds[0] for kind in kinds), "x", rule, got, remedy)
+    require(all(kind == kinds[0] for kind in kinds), "the models", rule, got, remedy)
     order = _order(groups)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *outputs)
 

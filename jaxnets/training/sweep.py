@@ -62,8 +62,8 @@ def sweep(
     Floats vary within one program. Anything else that has a hash is structure: integers, truth
     values, texts, functions, tuples. Each combination of it is a program; they compile side by
     side and run one after the other, and all members stand in one table, as `Sweep.groups`, with a
-    folder of checkpoints, a bar and an equal share of ``Stop(seconds=)`` each. Arguments that are not listed are those of `fit`,
-    for each member by itself.
+    folder of checkpoints, a bar and an equal share of ``Stop(seconds=)`` each; there is no
+    ``watch``. Arguments that are not listed are those of `fit`, for each member by itself.
 
     Args:
       trial: ``(model, loss, optimizer)``; or ``trial(**hyperparameters)`` that returns them, so

@@ -81,7 +81,7 @@ def test_a_result_of_many_structures_answers_as_one(study):
     assert study.best() == int(np.argmin(losses))
     assert study.member(-1)["0"]["w"].shape == (2, 3)
     assert study.member(0)["0"]["w"].shape == (2, 2)
-    assert [group.members.tolist() for group in study.groups][0] == [0, 2, 8, 10]
+    assert study.groups[0].members.tolist() == [0, 2, 8, 10]
     assert study.groups[0].values == {"width": 2, "activation": jn.relu}
     assert [params["0"]["w"].shape for params in study.params] == [
         (4, 2, width) for width in (2, 2, 3, 3)
@@ -103,6 +103,7 @@ def test_a_second_study_compiles_nothing(study, compilations):
     assert_equal(again.history["loss"], study.history["loss"])
 
 
+@pytest.mark.slow
 def test_a_list_of_dicts_is_taken_as_it_stands(study):
     samples = [
         {"width": 3, "rate": 0.5, "activation": jn.tanh},
@@ -136,11 +137,13 @@ def test_numbers_among_floats_are_floats():
     assert run({"rate": [0, 0.5]}).labels["rate"].tolist() == [0.0, 0.5] * 2
 
 
+@pytest.mark.slow
 def test_true_and_one_are_two_programs():
     truths, ones = (run({"flag": [flag]}, trial=flagged).history["loss"] for flag in (True, 1))
     assert not np.array_equal(truths, ones)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_as_if_it_had_not_ended(tmp_path):
     values = {"width": WIDTHS, "rate": RATES}
     whole, half = run(values, steps=24), run(values)
@@ -160,6 +163,7 @@ def test_a_member_that_diverges_hurts_no_other_structure():
     assert mixed.labels["rate"][mixed.best()] == 0.1
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_the_members_that_had_begun(monkeypatch):
     share = structure._outlook
 
@@ -264,11 +268,12 @@ def test_misuse_of_structure_is_explained(name):
         misuse()
 
 
+@pytest.mark.slow
 def test_outputs_of_unequal_shapes_are_predicted_by_group():
     def wide(columns):
         return jn.dense(columns), lambda p, y: jnp.square(p - y).mean(), optax.sgd(0.1)
 
     swept = run({"columns": [1, 2]}, trial=wide)
-    with pytest.raises(ValueError, match=r"Sweep\.predict: x must be .* Sweep\.groups"):
+    with pytest.raises(ValueError, match=r"Sweep\.predict: the models must .* Sweep\.groups"):
         swept.predict(X)
     assert [group.sweep.predict(X).shape for group in swept.groups] == [(2, 4, 1), (2, 4, 2)]
