@@ -49,13 +49,10 @@ def member_of(groups: Sequence[Group], number: int) -> tuple["Sweep", int]:
 
 def outputs_of(groups: Sequence[Group], outputs: list[Any]) -> Any:
     """The outputs of each group's members, ``[members, ...]``, as one of all in their order."""
-    kinds = [
-        jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape[1:])}", one) for one in outputs
-    ]
-    rule = "give outputs of one shape in every member"
+    kinds = [[leaf.shape[1:] for leaf in jax.tree.leaves(one)] for one in outputs]
+    rule, got = "give outputs of one shape in every member", str(kinds)
     remedy = "Call group.sweep.predict(x) for each group of Sweep.groups."
-    got = " and ".join(dict.fromkeys(map(str, kinds)))
-    require(all(kind == kinds[0] for kind in kinds), "x", rule, got, remedy)
+    require(all(kind == kinds[0] for kind in kinds), "the models", rule, got, remedy)
     order = _order(groups)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *outputs)
 

@@ -190,8 +190,7 @@ def _prepared(build: Fixed | Built, parts: list[Part], asked: Asked) -> list[Rea
 def _bound(build: Fixed | Built, values: dict[str, Any]) -> Built:
     """A function of numbers alone; equal for equal structure, so that its plan is found again."""
     assert isinstance(build, Built)  # a trial that is fixed takes no hyperparameters
-    types = tuple(type(value) for value in values.values())
-    bound: Any = Bound(build.function, tuple(values.items()), types)
+    bound: Any = Bound(build.function, tuple(values.items()))
     return Built(bound)
 
 

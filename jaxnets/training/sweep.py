@@ -58,21 +58,23 @@ def sweep(
     Every member is what `fit` makes of its key and its trial, to rounding; ``rbg`` keys draw
     differently for many at once, so those members differ. Hyperparameters are data of the
     compiled program: new values compile nothing. A member that diverges is frozen at its last
-    finite state and flagged; the others run on. Arguments that are not listed are those of `fit`,
-    for each member by itself.
+    finite state and flagged; the others run on.
+
+    Floats vary within one program. Anything else that has a hash is structure: integers, truth
+    values, texts, functions, tuples. Each combination of it is a program; they compile side by
+    side and run one after the other, and all members stand in one table, as `Sweep.groups`, with a
+    folder of checkpoints, a bar and an equal share of ``Stop(seconds=)`` each; there is no
+    ``watch``. Arguments that are not listed are those of `fit`, for each member by itself.
 
     Args:
       trial: ``(model, loss, optimizer)``; or ``trial(**hyperparameters)`` that returns them, so
         that ``jn.fit(*trial(learning_rate=0.1), data, key=key, steps=n)`` is one member.
       data: Inputs and targets ``(x, y)``, or what an objective takes; the same for all members.
       keys: PRNG keys, one per seed, such as ``jax.random.split(jax.random.key(0), 1000)``.
-      hyperparameters: Values to combine, by argument name of ``trial``: a dict of lists; or a list
-        of dicts, taken as they stand, such as `grid` and `sample` make. Floats are data of one
-        program: they reach ``trial`` in float32 at least and take the type of what they meet, as
-        Python numbers do. Integers, truth values, texts, functions and what else has a hash are
-        structure: widths and activations, for example. Each combination of structure is a program,
-        and all members are in one `Sweep`, whose ``params`` are then a tuple, one per group of
-        `Sweep.groups`.
+      hyperparameters: By argument name of ``trial``, lists of values to combine; or a list of
+        dicts, one combination each, such as `grid` and `sample` return. Floats reach it in
+        float32 at least and take the type of what they meet, as Python numbers do; structure
+        arrives as it is.
       batch_size: As in `fit`; every member has a permutation of its own.
       start: A `Sweep`, or the state of one, to go on from; without ``keys``. A `Sweep` has the
         hyperparameters too.

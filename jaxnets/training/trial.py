@@ -87,17 +87,15 @@ class Built(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A function of hyperparameters of which some are given; equal for equal values of one type.
+    """A function of hyperparameters of which some are given; equal for equal values.
 
     Attributes:
       function: It.
-      values: Those that are given, by name.
-      types: Their types: ``True`` and 1 are equal.
+      values: Those that are given, by name. `Referred` tells ``True`` from 1.
     """
 
     function: Callable[..., Any]
     values: tuple[tuple[str, Any], ...]
-    types: tuple[type, ...]
 
     def __call__(self, **values: Any) -> Any:
         """What the function makes of these hyperparameters and those that are given."""
