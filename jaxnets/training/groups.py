@@ -1,8 +1,11 @@
-"""The members of a sweep whose structure varies, in groups that share a program."""
+"""What the groups of a sweep have, one part per structure, as one of all members in their order.
+
+A part holds the members of a group; ``members`` are their numbers in the whole sweep.
+"""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,76 +15,58 @@ from jaxnets.errors import require
 from jaxnets.training.columns import SHARED, Columns
 from jaxnets.training.history import History
 
-if TYPE_CHECKING:  # a sweep holds groups
-    from jaxnets.training.results import Sweep
+__all__ = ["Members", "histories_of", "outputs_of", "place_of", "scores_of", "together"]
 
-__all__ = ["Group", "histories_of", "member_of", "outputs_of", "scores_of", "together"]
-
-
-class Group(NamedTuple):
-    """The members of a sweep that have one structure.
-
-    Attributes:
-      members: Their numbers in the whole sweep.
-      values: Their structure: hyperparameters by name.
-      sweep: What ``jn.sweep(functools.partial(trial, **values), ...)`` of them alone returns.
-    """
-
-    members: np.ndarray
-    values: dict[str, Any]
-    sweep: "Sweep"
+Members = Sequence[np.ndarray]
+"""The numbers of the members of each group."""
 
 
-def together(groups: Sequence[Group], function: Callable[["Sweep"], Any]) -> np.ndarray:
-    """An array per group, ``[members, ...]``, as one of all in their order."""
-    found = np.concatenate([np.asarray(function(group.sweep)) for group in groups])
-    return np.take(found, _order(groups), axis=0)
+def together(members: Members, parts: Sequence[Any]) -> np.ndarray:
+    """Arrays of ``[members, ...]``."""
+    return np.take(np.concatenate([np.asarray(part) for part in parts]), _order(members), axis=0)
 
 
-def member_of(groups: Sequence[Group], number: int) -> tuple["Sweep", int]:
-    """The sweep of the group that a member is in, and its number there."""
-    for group in groups:
-        places = np.flatnonzero(group.members == number)
-        if len(places):
-            return group.sweep, int(places[0])
-    raise AssertionError(f"member {number} is in no group")
+def place_of(members: Members, number: int) -> tuple[int, int]:
+    """The number of the group that a member is in, and the member's number there."""
+    group = next(place for place, own in enumerate(members) if number in own)
+    return group, int(np.flatnonzero(members[group] == number)[0])
 
 
-def outputs_of(groups: Sequence[Group], outputs: list[Any]) -> Any:
-    """The outputs of each group's members, ``[members, ...]``, as one of all in their order."""
+def outputs_of(members: Members, outputs: Sequence[Any]) -> Any:
+    """Outputs of models, pytrees of arrays of ``[members, ...]``."""
     kinds = [[leaf.shape[1:] for leaf in jax.tree.leaves(one)] for one in outputs]
     rule, got = "give outputs of one shape in every member", str(kinds)
     remedy = "Call group.sweep.predict(x) for each group of Sweep.groups."
     require(all(kind == kinds[0] for kind in kinds), "the models", rule, got, remedy)
-    order = _order(groups)
+    order = _order(members)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *outputs)
 
 
-def histories_of(groups: Sequence[Group], histories: Sequence[Columns]) -> History:
-    """The records of all members: every step that any group recorded, NaN where one did not.
+def histories_of(members: Members, histories: Sequence[Columns]) -> History:
+    """Records: every step that any group recorded, NaN where one did not.
 
     A column whose entries have other shapes in other groups stays with the groups.
     """
-    pairs = [(group.members, one) for group, one in zip(groups, histories, strict=True) if one]
+    pairs = [(own, one) for own, one in zip(members, histories, strict=True) if one]
     if not pairs:
         return History({})
     steps = np.unique(np.concatenate([one["step"] for _, one in pairs]))
     epochs = np.zeros_like(steps)
     for _, one in pairs:
         epochs[np.searchsorted(steps, one["step"])] = one["epoch"]
-    placed = [(np.ix_(members, np.searchsorted(steps, one["step"])), one) for members, one in pairs]
-    shape = (sum(len(group.members) for group in groups), len(steps))
-    return History({"step": steps, "epoch": epochs, **_filled(placed, shape)})
+    placed = [(np.ix_(own, np.searchsorted(steps, one["step"])), one) for own, one in pairs]
+    columns = _filled(placed, (sum(map(len, members)), len(steps)))
+    return History({"step": steps, "epoch": epochs, **columns})
 
 
-def scores_of(groups: Sequence[Group]) -> Columns:
-    """The scores of all members, NaN where a group has none."""
-    placed = [(np.ix_(group.members), group.sweep.scores) for group in groups]
-    return _filled(placed, (sum(len(group.members) for group in groups),))
+def scores_of(members: Members, scores: Sequence[Columns]) -> Columns:
+    """Scores, NaN where a group has none."""
+    placed = [(np.ix_(own), one) for own, one in zip(members, scores, strict=True)]
+    return _filled(placed, (sum(map(len, members)),))
 
 
-def _order(groups: Sequence[Group]) -> np.ndarray:
-    return np.argsort(np.concatenate([group.members for group in groups]))
+def _order(members: Members) -> np.ndarray:
+    return np.argsort(np.concatenate(members))
 
 
 def _filled(placed: list[tuple[Any, Columns]], shape: tuple[int, ...]) -> Columns:

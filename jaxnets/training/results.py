@@ -12,12 +12,12 @@ import numpy as np
 from jaxnets.checks import check_choice
 from jaxnets.errors import ArgumentIndexError, ArgumentTypeError, describe, fail, named, require
 from jaxnets.model import Model, Params
-from jaxnets.training.groups import Group, member_of, outputs_of, together
+from jaxnets.training.groups import outputs_of, place_of, together
 from jaxnets.training.history import History, html_table, rows_of, write_csv
 from jaxnets.training.intervals import wilson_interval
 from jaxnets.training.step import TrainState
 
-__all__ = ["Fit", "Sweep"]
+__all__ = ["Fit", "Group", "Sweep"]
 
 Row = dict[str, Any]
 """A row of a table."""
@@ -134,7 +134,7 @@ class Sweep(NamedTuple):
     stopped_at: np.ndarray
     seconds: dict[str, float]
     judged: Any = None
-    groups: tuple[Group, ...] = ()
+    groups: "tuple[Group, ...]" = ()
 
     def table(self) -> list[Row]:
         """One row per member: labels, last recorded loss, scores and how it ended."""
@@ -169,7 +169,7 @@ class Sweep(NamedTuple):
     def last_losses(self) -> np.ndarray:
         """The last loss that was recorded of each member, ``[members]``; NaN if none was."""
         if self.groups:
-            return together(self.groups, Sweep.last_losses)
+            return together(self._numbers, [group.sweep.last_losses() for group in self.groups])
         last = np.full(len(self.diverged_at), len(self.history["step"]) - 1)
         for ends in (self.stopped_at, self.diverged_at):
             before = np.searchsorted(self.history["step"], ends) - 1
@@ -223,8 +223,8 @@ class Sweep(NamedTuple):
         if not -members <= index < members:
             fail("index", rule, describe(index), remedy, error=ArgumentIndexError)
         if self.groups:
-            sweep, index = member_of(self.groups, index % members)
-            return sweep.member(index)
+            group, index = place_of(self._numbers, index % members)
+            return self.groups[group].sweep.member(index)
         params: Params = jax.tree.map(lambda leaf: leaf[index], self.params)
         return params
 
@@ -232,7 +232,8 @@ class Sweep(NamedTuple):
     def predict(self, x: Any) -> Any:
         """The outputs of every member, ``[members, ...]``."""
         if self.groups:
-            return outputs_of(self.groups, [group.sweep.predict(x) for group in self.groups])
+            outputs = [group.sweep.predict(x) for group in self.groups]
+            return outputs_of(self._numbers, outputs)
         models = [self.models(number) for number in range(len(self.status))]
         if all(model == models[0] for model in models):
             # Mapped over the members' numbers too, because a model may have no parameters.
@@ -262,8 +263,27 @@ class Sweep(NamedTuple):
 
     def _met(self, criterion: Callable[[Params], Any]) -> np.ndarray:
         if self.groups:
-            return together(self.groups, lambda sweep: sweep._met(criterion))
+            return together(self._numbers, [group.sweep._met(criterion) for group in self.groups])
         return np.asarray(jax.vmap(criterion)(self.params))
+
+    @property
+    def _numbers(self) -> list[np.ndarray]:
+        """The numbers of the members of each group."""
+        return [group.members for group in self.groups]
+
+
+class Group(NamedTuple):
+    """The members of a sweep that have one structure.
+
+    Attributes:
+      members: Their numbers in the whole sweep.
+      values: Their structure: hyperparameters by name.
+      sweep: What ``jn.sweep(functools.partial(trial, **values), ...)`` of them alone returns.
+    """
+
+    members: np.ndarray
+    values: dict[str, Any]
+    sweep: Sweep
 
 
 def _table(columns: dict[str, np.ndarray]) -> list[Row]:

@@ -12,12 +12,12 @@ import numpy as np
 from jaxnets.errors import describe, inside, require
 from jaxnets.model import Model
 from jaxnets.training.arguments import many_keys
-from jaxnets.training.groups import Group, histories_of, member_of, scores_of, together
+from jaxnets.training.groups import histories_of, place_of, scores_of, together
 from jaxnets.training.host import Host, Outlook
 from jaxnets.training.hyperparameters import Varied, shown
 from jaxnets.training.listening import Listener
 from jaxnets.training.members import Asked, Ready, make_ready
-from jaxnets.training.results import Sweep
+from jaxnets.training.results import Group, Sweep
 from jaxnets.training.step import TrainState
 from jaxnets.training.threads import in_threads
 from jaxnets.training.trial import Bound, Built, Fixed
@@ -113,24 +113,24 @@ class _Study(NamedTuple):
         groups = tuple(
             group._replace(members=np.searchsorted(kept, group.members)) for group in self.groups
         )
-        sweeps = [group.sweep for group in groups]
+        members, sweeps = [group.members for group in groups], [group.sweep for group in groups]
         states = [one.state for one in sweeps]
         return Sweep(
             models=functools.partial(_model, groups),
             params=_each(sweeps, "params"),
-            history=histories_of(groups, [one.history for one in sweeps]),
-            validation=histories_of(groups, [one.validation for one in sweeps]),
-            scores=scores_of(groups),
+            history=histories_of(members, _each(sweeps, "history")),
+            validation=histories_of(members, _each(sweeps, "validation")),
+            scores=scores_of(members, _each(sweeps, "scores")),
             state=TrainState(
                 _each(states, "params"),
                 _each(states, "opt_state"),
                 _each(states, "key"),
                 jnp.max(jnp.stack(_each(states, "step"))),
             ),
-            status=together(groups, lambda one: one.status),
+            status=together(members, _each(sweeps, "status")),
             labels={name: column[kept] for name, column in self.labels.items()},
-            diverged_at=together(groups, lambda one: one.diverged_at),
-            stopped_at=together(groups, lambda one: one.stopped_at),
+            diverged_at=together(members, _each(sweeps, "diverged_at")),
+            stopped_at=together(members, _each(sweeps, "stopped_at")),
             seconds=self.seconds(),
             judged=_each(sweeps, "judged"),
             groups=groups,
@@ -143,8 +143,8 @@ def _each(results: list[Any], name: str) -> Any:
 
 
 def _model(groups: tuple[Group, ...], number: int) -> Model:
-    sweep, place = member_of(groups, number)
-    return sweep.models(place)
+    group, place = place_of([group.members for group in groups], number)
+    return groups[group].sweep.models(place)
 
 
 def _parts(varied: Varied, asked: Asked) -> tuple[list[Part], dict[str, np.ndarray]]:
