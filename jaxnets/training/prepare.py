@@ -114,22 +114,10 @@ def prepare(
       key: A key of the run, or of one member.
       members: The members of a sweep; None for one network.
     """
-    supervised = loss_of(trial.loss) is not None
-    if data is not None or supervised:
-        data = load_data(data, pair=supervised)
-    if weights is not None:
-        rule, remedy = "be left out beside an objective", "Make them a part of its data."
-        require(not isinstance(trial.loss, Objective), "weights", rule, "both", remedy)
-        data = (*data, load_weights(weights, data))
-    if validation is not None:
-        validation = load_validation(validation, pair=supervised)
+    data, validation = _loaded(trial, data, validation, weights)
     if params is not None and example_input(data) is not None:
         params = None
-    if settings.metrics is not None:
-        metrics = check_metrics(settings.metrics).items()
-        alike = tuple((name, first_alike(metric)) for name, metric in metrics)
-        settings = settings._replace(metrics=alike)
-    settings = settings._replace(eval_params=first_alike(settings.eval_params))
+    settings = _as_before(settings)
     build = build.as_before()
     referred = Referred(build, settings.metrics, settings.eval_params)
     request = Request(
@@ -143,21 +131,54 @@ def prepare(
         members,
         jax.dtypes.canonicalize_dtype(float),
     )
+    plan = _planned(request)
+    if plan.program.build is request.build:  # made just now
+        referred.settle()
+    _look_at(plan, data, validation)
+    return Task(plan, data, validation)
+
+
+def _loaded(trial: Trial, data: Any, validation: Any, weights: Any) -> tuple[Any, Any]:
+    """The data to learn from, with their weights, and those to evaluate on."""
+    supervised = loss_of(trial.loss) is not None
+    if data is not None or supervised:
+        data = load_data(data, pair=supervised)
+    if weights is not None:
+        rule, remedy = "be left out beside an objective", "Make them a part of its data."
+        require(not isinstance(trial.loss, Objective), "weights", rule, "both", remedy)
+        data = (*data, load_weights(weights, data))
+    if validation is not None:
+        validation = load_validation(validation, pair=supervised)
+    return data, validation
+
+
+def _as_before(settings: Settings) -> Settings:
+    """The settings with the functions that were seen first of those that are alike."""
+    metrics = settings.metrics
+    if metrics is not None:
+        named = check_metrics(metrics).items()
+        metrics = tuple((name, first_alike(metric)) for name, metric in named)
+    return settings._replace(metrics=metrics, eval_params=first_alike(settings.eval_params))
+
+
+def _look_at(plan: Plan, data: Any, validation: Any) -> None:
+    """Hold targets against what the loss and the metrics take, once per array."""
+    leaves = jax.tree.leaves((data, validation))
+    if plan.seen.holds(leaves):
+        return
+    check_targets(plan.trial, None, plan.predictions[0], data)
+    with inside("validation"):
+        check_targets(plan.trial, plan.program.evaluation, plan.predictions[1], validation)
+    plan.seen.add(leaves)
+
+
+def _planned(request: Request) -> Plan:
+    """The plan of a request, the one of before where it was asked for already."""
     try:
         hash(request)
     except TypeError:  # because of an argument that will be named
-        plan = _plan.__wrapped__(request)
-    else:
-        plan = _plan(request)
-    if plan.program.build is request.build:  # made just now
-        referred.settle()
-    leaves = jax.tree.leaves((data, validation))
-    if not plan.seen.holds(leaves):
-        check_targets(plan.trial, None, plan.predictions[0], data)
-        with inside("validation"):
-            check_targets(plan.trial, plan.program.evaluation, plan.predictions[1], validation)
-        plan.seen.add(leaves)
-    return Task(plan, data, validation)
+        return _plan.__wrapped__(request)
+    return _plan(request)
 
 
 @functools.lru_cache(maxsize=64)
