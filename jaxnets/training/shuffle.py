@@ -34,7 +34,7 @@ def permutation(key: jax.Array, length: int) -> jax.Array:
     """
     # Twelve rounds for two numbers; each doubling of the length takes four more to be mixed.
     rounds = 8 + 4 * max(1, (length - 1).bit_length())
-    offsets, salts = jax.random.bits(key, (2, rounds))
+    offsets, salts = jax.random.bits(key, (2, rounds), jnp.uint32)
     size = jnp.uint32(length)
     offsets %= size
 

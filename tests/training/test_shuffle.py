@@ -81,3 +81,12 @@ def test_an_order_under_vmap_is_the_one_alone():
     np.testing.assert_array_equal(
         many(50, 3)[1], permutation(jax.random.split(jax.random.key(0), 3)[1], 50)
     )
+
+
+@pytest.mark.usefixtures("x64")
+def test_an_order_is_the_same_in_double_precision():
+    wide = permutation(jax.random.key(3), 100)
+    with jax.enable_x64(False):
+        narrow = permutation(jax.random.key(3), 100)
+    assert wide.dtype == narrow.dtype == jnp.int32
+    np.testing.assert_array_equal(wide, narrow)
