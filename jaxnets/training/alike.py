@@ -18,7 +18,7 @@ __all__ = ["first_alike"]
 
 T = TypeVar("T")
 
-MOST_KEPT = 256
+MOST_KEPT = 64
 """Functions that are remembered, at most."""
 
 MOST_LEVELS = 16
