@@ -9,7 +9,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from jaxnets.checks import check_callable, check_choice, check_flag
 from jaxnets.errors import ArgumentTypeError, describe, fail
@@ -209,10 +208,15 @@ class Host(Generic[R]):
                     return Ended(progress, self._status(progress, began) or "watch", error)
         return Ended(progress, status, None)
 
-    def _bar(self, progress: Progress) -> tqdm:
-        steps, shown = self.run.end - self.run.first, self.outlook.progress
-        made = progress.step - self.run.first
-        return tqdm(total=steps, initial=made, disable=not shown, unit="step")
+    def _bar(self, progress: Progress) -> contextlib.AbstractContextManager[Any]:
+        if not self.outlook.progress:
+            return contextlib.nullcontext()
+        from tqdm import tqdm  # here, because most runs show none
+
+        first = self.run.first
+        steps, made = self.run.end - first, progress.step - first
+        bar: contextlib.AbstractContextManager[Any] = tqdm(total=steps, initial=made, unit="step")
+        return bar
 
     def _advance(self, progress: Progress, pace: Pace, saver: Saver | None) -> Progress:
         """The run after one chunk more."""
@@ -278,7 +282,7 @@ def _since(history: History, before: Columns) -> History:
     return History({name: column[..., rows:].copy() for name, column in history.items()})
 
 
-def _move(bar: tqdm, steps: int, progress: Progress) -> None:
+def _move(bar: Any, steps: int, progress: Progress) -> None:
     losses = progress.history["loss"][-1:]
     if len(finite := losses[np.isfinite(losses)]):
         bar.set_postfix(loss=f"{np.median(finite):.6g}", refresh=False)
